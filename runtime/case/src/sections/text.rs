@@ -1,0 +1,84 @@
+//! How a text is cut into features: the numbers alone; `typecase-text` gives them their meaning.
+//!
+//! ```text
+//! 0   1   tokenizer: 1 = hashed n-grams
+//! 1   1   normaliser: 1 = entities resolved, lower case, words of letters and digits
+//! 2   1   longest word n-gram
+//! 3   1   shortest character n-gram, 0 for none
+//! 4   1   longest character n-gram, 0 for none
+//! 5   1   zero
+//! 6   2   Unicode version of the tables: major, minor
+//! 8   4   bytes of a text that are looked at, 1 to 2^24
+//! 12  4   ids of a text that are used, 1 to 65535
+//! 16  16  zero
+//! ```
+
+use crate::container::Kind;
+use crate::error::Error;
+use crate::reader::Reader;
+
+/// The checked numbers of the section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextSpec {
+    /// Longest word n-gram.
+    pub word_max: u8,
+    /// Shortest character n-gram, 0 for none.
+    pub char_min: u8,
+    /// Longest character n-gram, 0 for none.
+    pub char_max: u8,
+    /// Major and minor version of Unicode.
+    pub unicode: (u8, u8),
+    /// Bytes of a text that are looked at.
+    pub max_bytes: u32,
+    /// Ids of a text that are used.
+    pub max_ids: u32,
+}
+
+/// The longest text that a case may ask for.
+pub const MAX_TEXT_BYTES: u32 = 1 << 24;
+/// The most ids of a text.
+pub const MAX_IDS: u32 = 65_535;
+
+impl TextSpec {
+    /// Checks the section whole.
+    ///
+    /// # Errors
+    /// [`Error`] names the first rule that is broken.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        let section = Kind::TEXT.0;
+        let mut reader = Reader::new(bytes, section);
+        let bad = |what, found: u64| Err(Error::OutOfRange { section, what, found });
+        let (tokenizer, normaliser) = (reader.u8()?, reader.u8()?);
+        if tokenizer != 1 {
+            return bad("tokenizer", tokenizer.into());
+        }
+        if normaliser != 1 {
+            return bad("normaliser", normaliser.into());
+        }
+        let (word_max, char_min, char_max) = (reader.u8()?, reader.u8()?, reader.u8()?);
+        reader.zeros(1)?;
+        let unicode = (reader.u8()?, reader.u8()?);
+        let (max_bytes, max_ids) = (reader.u32()?, reader.u32()?);
+        reader.zeros(16)?;
+        reader.finish()?;
+        if !(1..=MAX_TEXT_BYTES).contains(&max_bytes) {
+            return bad("text limit in bytes", max_bytes.into());
+        }
+        if !(1..=MAX_IDS).contains(&max_ids) {
+            return bad("text limit in ids", max_ids.into());
+        }
+        Ok(Self { word_max, char_min, char_max, unicode, max_bytes, max_ids })
+    }
+
+    /// The section. Numbers out of range are found by [`Self::parse`].
+    #[cfg(feature = "write")]
+    #[must_use]
+    pub fn encode(&self) -> alloc::vec::Vec<u8> {
+        let mut bytes = alloc::vec::Vec::from([1, 1, self.word_max, self.char_min, self.char_max, 0]);
+        bytes.extend([self.unicode.0, self.unicode.1]);
+        bytes.extend(self.max_bytes.to_le_bytes());
+        bytes.extend(self.max_ids.to_le_bytes());
+        bytes.resize(32, 0);
+        bytes
+    }
+}

@@ -1,0 +1,73 @@
+//! Integer kernels: what the numbers of a case do. The scalar code **is** the specification; whatever is faster must
+//! equal it bit for bit.
+//!
+//! The program of a bag, for a text with the ids `i` of `n` features (all integers, 32 bits, no overflow: the case
+//! was refused otherwise):
+//!
+//! ```text
+//! sum[c]   = sum over i of scale[i] * weight[i][c]                          [scalar::sum_rows_i4, sum_rows_i8]
+//! hidden[c]= sum[c] + floor(bias[c] * factor / 2^shift)                     [scalar::add_bias, Norm]
+//! without a head:  score = hidden
+//! with a head:     score[k] = sum over c of weight2[k][c] * (max(hidden[c], 0) >> s)
+//!                             + floor(bias2[k] * factor / 2^shift)          [scalar::dense_relu_i8]
+//! label    = the first class with the highest score                         [scalar::argmax]
+//! ```
+//!
+//! ReLU and the layers are homogeneous, so the division of a mean by its norm is left to the end, where it scales the
+//! logits alone: the scores stay exact. From there on numbers are IEEE single, with a fixed order of operations that
+//! no compiler may change ([`probability`]): equal on every CPU, while a GPU is held to the scores.
+//!
+//! ```
+//! let (weights, mut sums) = ([0x21, 0x0F], [0; 2]); // two rows of two 4-bit numbers: (1, 2) and (-1, 0)
+//! typecase_kernels::scalar::sum_rows_i4(&weights, 2, &[], &[0, 1, 0], &mut sums);
+//! assert_eq!(sums, [1, 4]);
+//! ```
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod narrow;
+pub mod probability;
+pub mod scalar;
+
+/// What a bias is multiplied with, and what divides the logits: the norm of `n` ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Norm {
+    factor: i32,
+    shift: u32,
+}
+
+impl Norm {
+    /// Sums are used as they are: 1.
+    pub const SUM: Self = Self { factor: 1, shift: 0 };
+
+    /// The mean over `n` ids: `n`, and 1 for no ids.
+    #[must_use]
+    pub const fn mean(n: u16) -> Self {
+        Self { factor: if n == 0 { 1 } else { n as i32 }, shift: 0 }
+    }
+
+    /// The square root of `n`, rounded down to a multiple of 1/256, and 1 for no ids.
+    #[must_use]
+    pub const fn square_root(n: u16) -> Self {
+        let n = if n == 0 { 1 } else { n as u32 };
+        Self { factor: (n << 16).isqrt().cast_signed(), shift: 8 }
+    }
+
+    /// The bias times the norm, rounded down.
+    #[inline]
+    #[must_use]
+    pub const fn of_bias(self, bias: i32) -> i32 {
+        bias.wrapping_mul(self.factor) >> self.shift
+    }
+
+    /// The norm as a number that divides logits. Exact.
+    #[must_use]
+    pub fn divisor(self) -> f32 {
+        // At most 24 bits, and a power of two.
+        self.factor as f32 / (1u32 << self.shift) as f32
+    }
+}

@@ -1,0 +1,464 @@
+//! Word and character n-grams as hashed features: the tokenizer of a bag.
+//!
+//! One pass over the normalised text; per word its own hash, the n-grams that end in it and, if asked for, the
+//! n-grams of its characters between `<` and `>`. Nothing is stored but the hashes of the last words.
+//!
+//! # Source
+//! Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification" (word n-grams); Bojanowski et al. 2017,
+//! "Enriching Word Vectors with Subword Information" (characters, boundary marks).
+
+use core::fmt;
+use core::ops::ControlFlow;
+
+use crate::hash;
+use crate::normalize::{Normalizer, Symbol};
+use crate::vocabulary::Vocabulary;
+
+/// The highest order of n-grams, of words and of characters.
+pub const MAX_ORDER: usize = 6;
+
+/// Which n-grams a text is cut into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NgramSpec {
+    /// Word n-grams of 1 to this many words; 1 to [`MAX_ORDER`].
+    pub word_max: u8,
+    /// Character n-grams of at least this many characters; 0 for none.
+    pub char_min: u8,
+    /// Character n-grams of at most this many characters; 0 for none.
+    pub char_max: u8,
+    /// Bytes of a text that are looked at; a longer text is cut and reported as truncated.
+    pub max_bytes: u32,
+}
+
+/// Why an [`NgramSpec`] cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SpecError {
+    /// The order of word n-grams is 0 or over [`MAX_ORDER`].
+    WordOrder(u8),
+    /// The orders of character n-grams are neither both 0 nor rising within [`MAX_ORDER`].
+    CharacterOrders(u8, u8),
+    /// No byte would be looked at.
+    NoBytes,
+}
+
+impl fmt::Display for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WordOrder(n) => write!(f, "word n-grams up to {n}, allowed are 1 to {MAX_ORDER}"),
+            Self::CharacterOrders(min, max) => {
+                write!(f, "character n-grams of {min} to {max}, allowed are 0 to 0 or rising within 1 to {MAX_ORDER}")
+            }
+            Self::NoBytes => f.write_str("texts are cut to 0 bytes, at least 1 is needed"),
+        }
+    }
+}
+
+impl core::error::Error for SpecError {}
+
+impl NgramSpec {
+    /// Word n-grams of 1 to `max` words, no characters, texts up to 64 KiB.
+    #[must_use]
+    pub const fn words(max: u8) -> Self {
+        Self { word_max: max, char_min: 0, char_max: 0, max_bytes: 65_536 }
+    }
+}
+
+/// What became of a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Encoded {
+    /// Ids (or features) written.
+    pub len: usize,
+    /// Words met.
+    pub words: u32,
+    /// Words that the vocabulary does not hold.
+    pub unknown: u32,
+    /// The text was cut: over the byte limit, or the output was full.
+    pub truncated: bool,
+    /// Invalid parts of UTF-8 that became U+FFFD.
+    pub invalid_utf8: u32,
+}
+
+/// What [`Ngrams::features_into`] reports.
+pub type Features = Encoded;
+
+/// Cuts texts into hashed n-grams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ngrams {
+    spec: NgramSpec,
+}
+
+impl Ngrams {
+    /// Accepts a specification.
+    ///
+    /// # Errors
+    /// [`SpecError`] if an order is out of range or no byte would be read.
+    pub const fn new(spec: NgramSpec) -> Result<Self, SpecError> {
+        let NgramSpec { word_max, char_min, char_max, max_bytes } = spec;
+        if word_max == 0 || word_max as usize > MAX_ORDER {
+            return Err(SpecError::WordOrder(word_max));
+        }
+        let none = char_min == 0 && char_max == 0;
+        if !none && (char_min == 0 || char_min > char_max || char_max as usize > MAX_ORDER) {
+            return Err(SpecError::CharacterOrders(char_min, char_max));
+        }
+        if max_bytes == 0 {
+            return Err(SpecError::NoBytes);
+        }
+        Ok(Self { spec })
+    }
+
+    /// The specification.
+    #[must_use]
+    pub const fn spec(&self) -> NgramSpec {
+        self.spec
+    }
+
+    /// Writes the ids that `vocabulary` holds of the text's features, in the order of the text, repeats included.
+    ///
+    /// Stops when `ids` is full and something is left: then [`Encoded::truncated`] is set.
+    pub fn encode_into(&self, text: &[u8], vocabulary: &Vocabulary<'_>, ids: &mut [u32]) -> Encoded {
+        let mut len = 0usize;
+        let mut unknown = 0u32;
+        let report = self.scan(text, |feature, is_word| {
+            match vocabulary.id(feature) {
+                Some(id) => {
+                    let Some(slot) = ids.get_mut(len) else { return ControlFlow::Break(()) };
+                    *slot = id;
+                    len = len.wrapping_add(1);
+                }
+                None => unknown = unknown.wrapping_add(u32::from(is_word)),
+            }
+            ControlFlow::Continue(())
+        });
+        Encoded { len, unknown, ..report }
+    }
+
+    /// Writes the features themselves; for training and for building vocabularies.
+    ///
+    /// Stops when `features` is full and something is left: then [`Encoded::truncated`] is set.
+    pub fn features_into(&self, text: &[u8], features: &mut [u32]) -> Features {
+        let mut len = 0usize;
+        let report = self.scan(text, |feature, _| {
+            let Some(slot) = features.get_mut(len) else { return ControlFlow::Break(()) };
+            *slot = feature;
+            len = len.wrapping_add(1);
+            ControlFlow::Continue(())
+        });
+        Encoded { len, ..report }
+    }
+
+    /// Hands every feature to `sink`, and whether it is a single word, until the text ends or `sink` breaks.
+    ///
+    /// In the answer `len` and `unknown` are 0: only `sink` knows them.
+    #[inline]
+    pub fn scan(&self, text: &[u8], mut sink: impl FnMut(u32, bool) -> ControlFlow<()>) -> Encoded {
+        let limit = usize::try_from(self.spec.max_bytes).unwrap_or(usize::MAX);
+        let (text, over_limit) = cut(text, limit);
+        let mut report = Encoded { truncated: over_limit, ..Encoded::default() };
+        let mut normalizer = Normalizer::new(text);
+        let flow = if self.spec.char_max == 0 {
+            self.words(&mut normalizer, &mut report.words, &mut sink)
+        } else {
+            self.words_and_characters(&mut normalizer, &mut report.words, &mut sink)
+        };
+        report.truncated |= flow.is_break();
+        report.invalid_utf8 = normalizer.invalid();
+        report
+    }
+
+    #[inline]
+    fn words(
+        &self,
+        normalizer: &mut Normalizer<'_>,
+        words: &mut u32,
+        sink: &mut impl FnMut(u32, bool) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let mut tails = Tails::new(self.spec.word_max);
+        let mut state = hash::EMPTY;
+        loop {
+            normalizer.take_ascii_word(|byte| state = hash::push(state, byte));
+            match normalizer.next() {
+                Some(Symbol::Letter(c)) => state = hash::push_char(state, c),
+                other => {
+                    if state != hash::EMPTY {
+                        *words = words.saturating_add(1);
+                        tails.emit(state, sink)?;
+                        state = hash::EMPTY;
+                    }
+                    match other {
+                        Some(Symbol::Whole(c)) => {
+                            *words = words.saturating_add(1);
+                            tails.emit(hash::push_char(hash::EMPTY, c), sink)?;
+                        }
+                        Some(_) => {}
+                        None => return ControlFlow::Continue(()),
+                    }
+                }
+            }
+        }
+    }
+
+    fn words_and_characters(
+        &self,
+        normalizer: &mut Normalizer<'_>,
+        words: &mut u32,
+        sink: &mut impl FnMut(u32, bool) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let mut tails = Tails::new(self.spec.word_max);
+        let mut letters = Letters::new(self.spec);
+        let mut state = hash::EMPTY;
+        loop {
+            let symbol = normalizer.next();
+            if let Some(Symbol::Letter(c)) = symbol {
+                if state == hash::EMPTY {
+                    letters.begin();
+                }
+                letters.push(c, sink)?;
+                state = hash::push_char(state, c);
+                continue;
+            }
+            if state != hash::EMPTY {
+                letters.push('>', sink)?;
+                *words = words.saturating_add(1);
+                tails.emit(state, sink)?;
+                state = hash::EMPTY;
+            }
+            match symbol {
+                Some(Symbol::Whole(c)) => {
+                    *words = words.saturating_add(1);
+                    tails.emit(hash::push_char(hash::EMPTY, c), sink)?;
+                }
+                Some(_) => {}
+                None => return ControlFlow::Continue(()),
+            }
+        }
+    }
+}
+
+/// The joined hashes of the last 1, 2, ... words.
+struct Tails {
+    /// `joined[k]`: of the last `k + 1` words, as far as there are so many.
+    joined: [u32; MAX_ORDER],
+    /// How many entries of `joined` stand for words that were met.
+    filled: usize,
+    max: usize,
+}
+
+impl Tails {
+    const fn new(max: u8) -> Self {
+        Self { joined: [0; MAX_ORDER], filled: 0, max: max as usize }
+    }
+
+    /// Emits the word and the n-grams that end in it.
+    #[inline(always)]
+    fn emit(&mut self, word: u32, sink: &mut impl FnMut(u32, bool) -> ControlFlow<()>) -> ControlFlow<()> {
+        sink(hash::finish(word), true)?;
+        let mut joined = word;
+        for (order, slot) in self.joined.iter_mut().enumerate().take(self.max) {
+            // `slot` held the last `order + 1` words before this one.
+            let longer = hash::join(*slot, word);
+            *slot = joined;
+            if order >= self.filled {
+                break;
+            }
+            joined = longer;
+            if order.wrapping_add(1) < self.max {
+                sink(hash::finish(longer), false)?;
+            }
+        }
+        if self.filled < self.max {
+            self.filled = self.filled.wrapping_add(1);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The hashes of the last 1, 2, ... characters of a word.
+struct Letters {
+    states: [u32; MAX_ORDER],
+    filled: usize,
+    min: usize,
+    max: usize,
+}
+
+impl Letters {
+    /// Keeps character n-grams apart from words of the same letters.
+    const SEED: u32 = 0x5EED_C0DE;
+
+    const fn new(spec: NgramSpec) -> Self {
+        let (min, max) = (spec.char_min as usize, spec.char_max as usize);
+        Self { states: [0; MAX_ORDER], filled: 0, min, max }
+    }
+
+    fn begin(&mut self) {
+        self.filled = 1;
+        if let Some(first) = self.states.first_mut() {
+            *first = hash::push(Self::SEED, b'<');
+        }
+    }
+
+    fn push(&mut self, c: char, sink: &mut impl FnMut(u32, bool) -> ControlFlow<()>) -> ControlFlow<()> {
+        self.filled = self.filled.saturating_add(1).min(self.max);
+        let mut shorter = Self::SEED;
+        for (index, slot) in self.states.iter_mut().enumerate().take(self.filled) {
+            let state = hash::push_char(shorter, c);
+            shorter = *slot;
+            *slot = state;
+            if index.wrapping_add(1) >= self.min {
+                sink(hash::finish(state), false)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// At most `limit` bytes of `text`, never ending inside a character, and whether something was cut.
+fn cut(text: &[u8], limit: usize) -> (&[u8], bool) {
+    if text.len() <= limit {
+        return (text, false);
+    }
+    let is_inner = |at: usize| text.get(at).is_some_and(|b| b & 0xC0 == 0x80);
+    let mut end = limit;
+    for _ in 0..3 {
+        if is_inner(end) {
+            end = end.saturating_sub(1);
+        }
+    }
+    if is_inner(end) {
+        end = limit; // no character is that long: the bytes are invalid anyway
+    }
+    (text.get(..end).unwrap_or(text), true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vocabulary::{self, Vocabulary};
+    use proptest::prelude::*;
+    use std::string::String;
+    use std::vec;
+    use std::vec::Vec;
+
+    fn features(spec: NgramSpec, text: &str) -> Vec<u32> {
+        let mut out = vec![0; 8 * text.len() + 8];
+        let report = Ngrams::new(spec).unwrap().features_into(text.as_bytes(), &mut out);
+        assert!(!report.truncated);
+        out.truncate(report.len);
+        out
+    }
+
+    fn word(text: &str) -> u32 {
+        text.bytes().fold(hash::EMPTY, hash::push)
+    }
+
+    #[test]
+    fn word_ngrams_are_those_that_end_in_each_word() {
+        let [a, b, c] = ["oil", "prices", "soar"].map(word);
+        let f = hash::finish;
+        assert_eq!(features(NgramSpec::words(1), "oil prices soar"), [f(a), f(b), f(c)]);
+        let ab = hash::join(a, b);
+        let bc = hash::join(b, c);
+        assert_eq!(features(NgramSpec::words(2), "Oil, PRICES soar!"), [f(a), f(b), f(ab), f(c), f(bc)]);
+        let abc = hash::join(ab, c);
+        assert_eq!(features(NgramSpec::words(3), "oil prices soar"), [f(a), f(b), f(ab), f(c), f(bc), f(abc)]);
+    }
+
+    #[test]
+    fn the_number_of_ngrams_is_known_from_the_number_of_words() {
+        for max in 1..=6u8 {
+            for words in 0..10usize {
+                let text: String = (0..words).map(|i| std::format!("w{i} ")).collect();
+                let expected: usize = (1..=usize::from(max)).map(|n| (words + 1).saturating_sub(n)).sum();
+                let found = features(NgramSpec::words(max), &text);
+                assert_eq!(found.len(), expected, "order {max}, {words} words");
+                let distinct: std::collections::BTreeSet<_> = found.iter().collect();
+                assert_eq!(distinct.len(), found.len());
+            }
+        }
+    }
+
+    #[test]
+    fn character_ngrams_stand_between_marks() {
+        let spec = NgramSpec { char_min: 3, char_max: 4, ..NgramSpec::words(1) };
+        let gram = |text: &str| hash::finish(text.bytes().fold(Letters::SEED, hash::push));
+        let expected = [gram("<oi"), gram("oil"), gram("<oil"), gram("il>"), gram("oil>"), hash::finish(word("oil"))];
+        assert_eq!(features(spec, "oil"), expected);
+        // The state is fresh for the next word.
+        let both = features(spec, "oil oil");
+        assert_eq!(both, [expected, expected].concat());
+    }
+
+    #[test]
+    fn the_fast_path_equals_the_slow_one() {
+        let texts = ["Caf\u{e9} au lait &eacute;t\u{e9} 中国x quot;a quot; AT&T #39;s co\u{AD}op", "&", "a", "\u{AD}lt;x"];
+        for text in texts {
+            let mut slow = NgramSpec { char_min: 6, char_max: 6, ..NgramSpec::words(2) };
+            let with_characters = features(slow, text);
+            slow.char_min = 0;
+            slow.char_max = 0;
+            let without = features(slow, text);
+            let kept: Vec<_> = with_characters.iter().filter(|f| without.contains(f)).copied().collect();
+            assert_eq!(kept, without, "{text}");
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters_and_reported() {
+        let spec = NgramSpec { max_bytes: 5, ..NgramSpec::words(1) };
+        let mut out = [0; 4];
+        let report = Ngrams::new(spec).unwrap().features_into("ab caféx".as_bytes(), &mut out);
+        assert_eq!((report.len, report.truncated, report.invalid_utf8), (2, true, 0));
+        let report = Ngrams::new(spec).unwrap().features_into("ab éé".as_bytes(), &mut out);
+        assert_eq!((report.len, report.truncated, report.invalid_utf8), (2, true, 0));
+        let report = Ngrams::new(spec).unwrap().features_into(b"ab cd", &mut out);
+        assert!(!report.truncated);
+    }
+
+    #[test]
+    fn a_full_output_is_reported_only_if_something_is_left() {
+        let ngrams = Ngrams::new(NgramSpec::words(1)).unwrap();
+        let mut out = [0; 2];
+        assert!(!ngrams.features_into(b"one two", &mut out).truncated);
+        let report = ngrams.features_into(b"one two three", &mut out);
+        assert_eq!((report.len, report.truncated), (2, true));
+    }
+
+    #[test]
+    fn unknown_words_are_counted_and_unknown_pairs_are_not() {
+        let hashes = [hash::finish(word("oil")), hash::finish(hash::join(word("oil"), word("prices")))];
+        let table = vocabulary::Builder::new(&hashes, 16).unwrap();
+        let bytes = table.to_bytes();
+        let vocabulary = Vocabulary::parse(&bytes).unwrap();
+        let mut ids = [0; 8];
+        let report = Ngrams::new(NgramSpec::words(2)).unwrap().encode_into(b"oil prices oil", &vocabulary, &mut ids);
+        assert_eq!((report.len, report.words, report.unknown, report.truncated), (3, 3, 1, false));
+        assert_eq!(ids[0], ids[2]);
+        assert_ne!(ids[0], ids[1]);
+    }
+
+    #[test]
+    fn specifications_out_of_range_are_refused() {
+        let base = NgramSpec::words(2);
+        assert_eq!(Ngrams::new(NgramSpec { word_max: 0, ..base }), Err(SpecError::WordOrder(0)));
+        assert_eq!(Ngrams::new(NgramSpec { word_max: 7, ..base }), Err(SpecError::WordOrder(7)));
+        for (min, max) in [(0, 3), (4, 3), (3, 7), (3, 0)] {
+            let spec = NgramSpec { char_min: min, char_max: max, ..base };
+            assert_eq!(Ngrams::new(spec), Err(SpecError::CharacterOrders(min, max)));
+        }
+        assert_eq!(Ngrams::new(NgramSpec { max_bytes: 0, ..base }), Err(SpecError::NoBytes));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_cut_without_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            word_max in 1u8..=6, char_min in 0u8..=6, char_max in 0u8..=6, max_bytes in 1u32..300, capacity in 0usize..50,
+        ) {
+            if let Ok(ngrams) = Ngrams::new(NgramSpec { word_max, char_min, char_max, max_bytes }) {
+                let report = ngrams.features_into(&bytes, &mut vec![0; capacity]);
+                prop_assert!(report.len <= capacity);
+            }
+        }
+    }
+}
