@@ -1,3 +1,41 @@
-//! Case, Session, Verdict and the native integer engine of Typecase: no_std, memory from the caller.
+//! The engine: a checked [`Case`], a [`Session`] with memory from the caller, a [`Verdict`]. All that a
+//! microcontroller needs; nothing here allocates, waits, or looks at anything but its arguments.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), typecase_engine::Error> {
+//! # let flash: &[u8] = &[];
+//! use typecase_engine::{Case, Memory, Session};
+//!
+//! let case = Case::parse(flash)?; // digest and structure; nothing is copied
+//! let (mut ids, mut numbers) = ([0; 512], [0; 8]); // at least case.cost().ids and .numbers
+//! let mut session = Session::new(&case, Memory { ids: &mut ids, numbers: &mut numbers })?;
+//! let verdict = session.classify("Oil prices soar to all-time record".as_bytes());
+//! assert!(!verdict.truncated);
+//! # Ok(()) }
+//! ```
+//!
+//! **Guarantees**: any bytes are a text and get a verdict; the same scores on every target; time in proportion to the
+//! text; no panic, no allocation, no `unsafe`.
 #![no_std]
 #![forbid(unsafe_code)]
+#![deny(clippy::std_instead_of_core, clippy::alloc_instead_of_core, clippy::indexing_slicing, clippy::panic)]
+
+#[cfg(test)]
+extern crate std;
+
+mod case;
+mod error;
+mod native;
+mod session;
+
+pub use case::{Case, Cost, Payload};
+pub use error::Error;
+pub use session::{Memory, Session, Verdict, classify};
+pub use typecase_case::sections::bag::{Bag, BagShape, Head, Pooling};
+pub use typecase_case::sections::calibration::Calibration;
+pub use typecase_case::sections::golden::{GoldenVector, GoldenVectors};
+pub use typecase_case::sections::labels::Labels;
+pub use typecase_case::sections::provenance::Provenance;
+pub use typecase_case::sections::text::TextSpec;
+pub use typecase_case::{Error as FormatError, Integrity, Kind, Record};
+pub use typecase_text::{Encoded, NgramSpec, Ngrams, UNICODE_VERSION, Vocabulary};

@@ -42,6 +42,9 @@ pub struct GoldenVector<'a> {
 }
 
 impl<'a> GoldenVectors<'a> {
+    /// Nothing: what a view of bytes that were never accepted falls back to.
+    pub const EMPTY: Self = Self { body: &[], count: 0, classes: 0, id_bytes: 2 };
+
     /// Checks the section whole.
     ///
     /// # Errors

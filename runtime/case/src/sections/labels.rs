@@ -25,6 +25,9 @@ pub struct Labels<'a> {
 }
 
 impl<'a> Labels<'a> {
+    /// Nothing: what a view of bytes that were never accepted falls back to.
+    pub const EMPTY: Self = Self { ends: &[], names: &[], count: 0 };
+
     /// Checks the section whole.
     ///
     /// # Errors

@@ -28,6 +28,9 @@ pub struct Provenance<'a> {
 }
 
 impl<'a> Provenance<'a> {
+    /// Nothing: what a view of bytes that were never accepted falls back to.
+    pub const EMPTY: Self = Self { body: &[], count: 0 };
+
     /// Checks the section whole.
     ///
     /// # Errors

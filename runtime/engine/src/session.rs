@@ -1,0 +1,138 @@
+//! One thread's way through a case: text in, verdict out, in memory that the caller owns.
+
+use typecase_kernels::{probability, scalar};
+
+use crate::case::{Case, Cost};
+use crate::error::Error;
+
+/// The memory of a session.
+#[derive(Debug)]
+pub struct Memory<'m> {
+    /// At least [`Cost::ids`] entries.
+    pub ids: &'m mut [u32],
+    /// At least [`Cost::numbers`] entries.
+    pub numbers: &'m mut [i32],
+}
+
+impl Memory<'_> {
+    /// Is it enough?
+    pub(crate) const fn check(&self, cost: &Cost) -> Result<(), Error> {
+        if self.ids.len() < cost.ids {
+            return Err(Error::Memory { what: "ids", found: self.ids.len(), needed: cost.ids });
+        }
+        if self.numbers.len() < cost.numbers {
+            return Err(Error::Memory { what: "numbers", found: self.numbers.len(), needed: cost.numbers });
+        }
+        Ok(())
+    }
+}
+
+/// What the case says of a text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Verdict<'s> {
+    /// Name of the class.
+    pub label: &'s str,
+    /// Index of the class.
+    pub label_index: u32,
+    /// Calibrated probability of the class, 0 to 1.
+    pub probability: f32,
+    /// Exact scores, one a class: equal on every backend.
+    pub scores: &'s [i32],
+    /// Logits per score for this text, temperature included: `softmax(scores * score_scale)` are the probabilities.
+    pub score_scale: f32,
+    /// The text was cut: it is over the byte limit of the case, or has more ids than the case uses.
+    pub truncated: bool,
+    /// The probability is below the case's threshold: better not to rely on the label.
+    pub abstain: bool,
+    /// Words of the text.
+    pub words: u32,
+    /// Words that the case does not know.
+    pub unknown_words: u32,
+    /// Features of the text that have a row.
+    pub tokens: u32,
+    /// Invalid parts of UTF-8, each read as U+FFFD.
+    pub invalid_utf8: u32,
+}
+
+impl Verdict<'_> {
+    /// The share of the words that the case does not know, 0 to 1; 0 for a text without words.
+    #[must_use]
+    pub fn unknown_share(&self) -> f32 {
+        if self.words == 0 { 0.0 } else { self.unknown_words as f32 / self.words as f32 }
+    }
+
+    /// The calibrated probability of a class; 0 for one that does not exist.
+    #[must_use]
+    pub fn probability_of(&self, class: u32) -> f32 {
+        probability::softmax(self.scores, class as usize, self.score_scale)
+    }
+
+    /// Writes the best classes, best first (of equals the first), and returns how many.
+    pub fn top_into(&self, best: &mut [u32]) -> usize {
+        let mut len = 0;
+        for (class, &score) in (0u32..).zip(self.scores) {
+            let score_at = |class: u32| self.scores.get(class as usize).copied().unwrap_or(i32::MIN);
+            let held = best.get(..len).unwrap_or_default();
+            let place = held.iter().position(|&other| score_at(other) < score).unwrap_or(len);
+            if place < best.len() {
+                len = (len + 1).min(best.len());
+                if let Some(tail) = best.get_mut(place..len) {
+                    tail.rotate_right(1);
+                    tail.iter_mut().take(1).for_each(|first| *first = class);
+                }
+            }
+        }
+        len
+    }
+}
+
+/// A case with the memory to run it.
+#[derive(Debug)]
+pub struct Session<'c, 'm, B> {
+    case: &'c Case<B>,
+    memory: Memory<'m>,
+}
+
+impl<'c, 'm, B: AsRef<[u8]>> Session<'c, 'm, B> {
+    /// Takes the memory.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if it is less than [`Case::cost`] asks for.
+    pub fn new(case: &'c Case<B>, memory: Memory<'m>) -> Result<Self, Error> {
+        memory.check(&case.cost())?;
+        Ok(Self { case, memory })
+    }
+
+    /// Classifies a text: any bytes, read as lossy UTF-8.
+    pub fn classify(&mut self, text: &[u8]) -> Verdict<'_> {
+        classify(self.case, text, &mut self.memory)
+    }
+}
+
+/// Classifies a text in memory that was checked, or is at least as large as [`Case::cost`] says; with less the verdict
+/// means nothing.
+#[inline]
+pub fn classify<'s, B: AsRef<[u8]>>(case: &'s Case<B>, text: &[u8], memory: &'s mut Memory<'_>) -> Verdict<'s> {
+    let outcome = case.run(text, memory);
+    let classes = case.labels().len() as usize;
+    let end = outcome.scores_at.saturating_add(classes);
+    let scores = memory.numbers.get(outcome.scores_at..end).unwrap_or_default();
+    let calibration = case.calibration();
+    let score_scale = calibration.score_scale / calibration.temperature / outcome.norm.divisor();
+    let label_index = u32::try_from(scalar::argmax(scores)).unwrap_or(0);
+    let probability = probability::softmax(scores, label_index as usize, score_scale);
+    let encoded = outcome.encoded;
+    Verdict {
+        label: case.labels().name(label_index).unwrap_or_default(),
+        label_index,
+        probability,
+        scores,
+        score_scale,
+        truncated: encoded.truncated,
+        abstain: probability < calibration.abstain_below,
+        words: encoded.words,
+        unknown_words: encoded.unknown,
+        tokens: u32::try_from(encoded.len).unwrap_or(u32::MAX),
+        invalid_utf8: encoded.invalid_utf8,
+    }
+}
