@@ -191,13 +191,19 @@ impl fmt::Display for Error {
             Self::Version { major, minor } => {
                 write!(f, "case has format version {major}.{minor}, this program reads {MAJOR}.x")
             }
-            Self::UnknownFlags { section: 0, flags } => write!(f, "header has flags {flags:#x}, none are known"),
+            Self::UnknownFlags { section: 0, flags } => {
+                write!(f, "header has flags {flags:#x}, none are known")
+            }
             Self::UnknownFlags { section, flags } => {
                 write!(f, "{} section has flags {flags:#x}, which are not known", name(section))
             }
             Self::Reserved { offset } => write!(f, "byte {offset} is reserved and not zero"),
-            Self::SectionCount { count } => write!(f, "case has {count} sections, allowed are 1 to {MAX_SECTIONS}"),
-            Self::SectionOrder { section } => write!(f, "{} section is out of order or doubled", name(section)),
+            Self::SectionCount { count } => {
+                write!(f, "case has {count} sections, allowed are 1 to {MAX_SECTIONS}")
+            }
+            Self::SectionOrder { section } => {
+                write!(f, "{} section is out of order or doubled", name(section))
+            }
             Self::SectionOffset { section, offset, expected } => {
                 write!(f, "{} section starts at {offset}, expected was {expected}", name(section))
             }
@@ -223,9 +229,15 @@ impl fmt::Display for Error {
                 write!(f, "{} section has {what} {found}, which is out of range", name(section))
             }
             Self::Text { section, index } => {
-                write!(f, "{} section has text {index} that is empty, too long or not plain UTF-8", name(section))
+                write!(
+                    f,
+                    "{} section has text {index} that is empty, too long or not plain UTF-8",
+                    name(section)
+                )
             }
-            Self::Order { section, index } => write!(f, "{} section has entry {index} out of order", name(section)),
+            Self::Order { section, index } => {
+                write!(f, "{} section has entry {index} out of order", name(section))
+            }
             Self::Mismatch { what, left, right } => write!(f, "{what}: {left} and {right} disagree"),
             Self::Overflow { what, bound } => {
                 write!(f, "{what} could reach {bound}, the limit is {}", i32::MAX)

@@ -28,7 +28,10 @@
     clippy::std_instead_of_core,
     clippy::alloc_instead_of_core
 )]
-#![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "tests may overflow: that is a failed test"))]
+#![cfg_attr(
+    test,
+    allow(clippy::arithmetic_side_effects, reason = "tests may overflow: that is a failed test")
+)]
 
 #[cfg(feature = "write")]
 extern crate alloc;

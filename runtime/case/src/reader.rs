@@ -21,7 +21,8 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Error::SectionTooShort`] if there are fewer.
     pub fn take(&mut self, len: usize) -> Result<&'a [u8], Error> {
-        let (taken, rest) = self.rest.split_at_checked(len).ok_or(Error::SectionTooShort { section: self.section })?;
+        let (taken, rest) =
+            self.rest.split_at_checked(len).ok_or(Error::SectionTooShort { section: self.section })?;
         self.rest = rest;
         Ok(taken)
     }

@@ -46,7 +46,9 @@ impl fmt::Display for EncodeError {
             Self::SectionCount(count) => write!(f, "{count} sections, allowed are 1 to {MAX_SECTIONS}"),
             Self::EmptySection(kind) => write!(f, "{kind} section is empty, at least 1 byte is needed"),
             Self::Count { what, found, min, max } => write!(f, "{found} {what}, allowed are {min} to {max}"),
-            Self::Text { what, index } => write!(f, "{what} {index} is empty, too long or has control characters"),
+            Self::Text { what, index } => {
+                write!(f, "{what} {index} is empty, too long or has control characters")
+            }
             Self::OutOfRange(what) => write!(f, "{what} is out of range"),
         }
     }
@@ -113,8 +115,9 @@ impl Writer {
         file.extend(digest);
         file.extend(records);
         for (_, bytes) in self.sections.values() {
-            let start = file.len().next_multiple_of(SECTION_ALIGN as usize);
-            file.resize(start, 0);
+            while !(file.len() as u64).is_multiple_of(SECTION_ALIGN) {
+                file.push(0);
+            }
             file.extend(bytes);
         }
         Ok(file)

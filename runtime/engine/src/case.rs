@@ -152,7 +152,9 @@ impl<B: AsRef<[u8]>> Case<B> {
 
     /// Every section, in the order of the file.
     pub fn sections(&self) -> impl Iterator<Item = Section<'_>> {
-        Container::parse(self.bytes(), Integrity::Structure).into_iter().flat_map(|container| container.sections())
+        Container::parse(self.bytes(), Integrity::Structure)
+            .into_iter()
+            .flat_map(|container| container.sections())
     }
 
     /// What a session needs.
@@ -186,7 +188,7 @@ impl<B: AsRef<[u8]>> Case<B> {
             if !vector.ids().eq(ids.iter().copied()) {
                 return Err(Error::Golden { index: count, what: "ids" });
             }
-            let verdict = classify(self, vector.text, memory);
+            let verdict = classify(self, vector.text, memory.reborrow());
             if !vector.scores().eq(verdict.scores.iter().copied()) {
                 return Err(Error::Golden { index: count, what: "scores" });
             }

@@ -83,8 +83,12 @@ impl fmt::Display for Error {
                 "case was trained with Unicode {}.{} tables, this program has {}.{}",
                 case.0, case.1, program.0, program.1
             ),
-            Self::Memory { what, found, needed } => write!(f, "memory for {found} {what}, {needed} are needed"),
-            Self::Golden { index, what } => write!(f, "golden vector {index}: {what} differ from those in the case"),
+            Self::Memory { what, found, needed } => {
+                write!(f, "memory for {found} {what}, {needed} are needed")
+            }
+            Self::Golden { index, what } => {
+                write!(f, "golden vector {index}: {what} differ from those in the case")
+            }
         }
     }
 }

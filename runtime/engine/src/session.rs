@@ -15,6 +15,11 @@ pub struct Memory<'m> {
 }
 
 impl Memory<'_> {
+    /// The same memory, lent for a while.
+    pub const fn reborrow(&mut self) -> Memory<'_> {
+        Memory { ids: self.ids, numbers: self.numbers }
+    }
+
     /// Is it enough?
     pub(crate) const fn check(&self, cost: &Cost) -> Result<(), Error> {
         if self.ids.len() < cost.ids {
@@ -105,18 +110,19 @@ impl<'c, 'm, B: AsRef<[u8]>> Session<'c, 'm, B> {
 
     /// Classifies a text: any bytes, read as lossy UTF-8.
     pub fn classify(&mut self, text: &[u8]) -> Verdict<'_> {
-        classify(self.case, text, &mut self.memory)
+        classify(self.case, text, self.memory.reborrow())
     }
 }
 
 /// Classifies a text in memory that was checked, or is at least as large as [`Case::cost`] says; with less the verdict
 /// means nothing.
 #[inline]
-pub fn classify<'s, B: AsRef<[u8]>>(case: &'s Case<B>, text: &[u8], memory: &'s mut Memory<'_>) -> Verdict<'s> {
-    let outcome = case.run(text, memory);
+pub fn classify<'s, B: AsRef<[u8]>>(case: &'s Case<B>, text: &[u8], mut memory: Memory<'s>) -> Verdict<'s> {
+    let outcome = case.run(text, &mut memory);
     let classes = case.labels().len() as usize;
     let end = outcome.scores_at.saturating_add(classes);
-    let scores = memory.numbers.get(outcome.scores_at..end).unwrap_or_default();
+    let numbers: &'s [i32] = memory.numbers;
+    let scores = numbers.get(outcome.scores_at..end).unwrap_or_default();
     let calibration = case.calibration();
     let score_scale = calibration.score_scale / calibration.temperature / outcome.norm.divisor();
     let label_index = u32::try_from(scalar::argmax(scores)).unwrap_or(0);

@@ -72,7 +72,8 @@ pub fn dense_relu_i8(
     scores: &mut [i32],
 ) {
     for ((score, row), bias) in scores.iter_mut().zip(weights.chunks_exact(hidden.len().max(1))).zip(bias) {
-        let products = hidden.iter().zip(row).map(|(&h, &w)| (h.max(0) >> shift) * i32::from(w.cast_signed()));
+        let products =
+            hidden.iter().zip(row).map(|(&h, &w)| (h.max(0) >> shift) * i32::from(w.cast_signed()));
         *score = products.sum::<i32>() + norm.of_bias(i32::from_le_bytes(*bias));
     }
 }

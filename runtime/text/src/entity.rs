@@ -18,9 +18,9 @@ pub struct Reference {
 
 /// Names that part words, longest spelling first looked at; sorted.
 const BREAKS: [&[u8]; 30] = [
-    b"amp", b"apos", b"bull", b"cent", b"copy", b"deg", b"euro", b"gt", b"hellip", b"laquo", b"ldquo", b"lsquo", b"lt",
-    b"mdash", b"middot", b"nbsp", b"ndash", b"para", b"pound", b"quot", b"raquo", b"rdquo", b"reg", b"rsquo", b"sbquo",
-    b"sect", b"shy", b"times", b"trade", b"yen",
+    b"amp", b"apos", b"bull", b"cent", b"copy", b"deg", b"euro", b"gt", b"hellip", b"laquo", b"ldquo",
+    b"lsquo", b"lt", b"mdash", b"middot", b"nbsp", b"ndash", b"para", b"pound", b"quot", b"raquo", b"rdquo",
+    b"reg", b"rsquo", b"sbquo", b"sect", b"shy", b"times", b"trade", b"yen",
 ];
 
 /// Accents by the end of their name, with the letters that carry them and the results.
@@ -37,7 +37,8 @@ const ACCENTS: [(&[u8], &str, &str); 9] = [
 ];
 
 /// Names of letters that are no accent on a base letter.
-const LETTERS: [(&[u8], char); 5] = [(b"aelig", 'æ'), (b"eth", 'ð'), (b"oelig", 'œ'), (b"szlig", 'ß'), (b"thorn", 'þ')];
+const LETTERS: [(&[u8], char); 5] =
+    [(b"aelig", 'æ'), (b"eth", 'ð'), (b"oelig", 'œ'), (b"szlig", 'ß'), (b"thorn", 'þ')];
 
 /// Reads a reference at the start of `text`, which begins with `&`.
 #[must_use]
@@ -128,7 +129,7 @@ mod tests {
             ("&#151;", Some((' ', 6))),
             ("&#154;", Some(('š', 6))),
             ("&#1114112;", Some((' ', 10))), // beyond Unicode
-            ("&#00000039;", None), // no closing `;` within eight bytes
+            ("&#00000039;", None),           // no closing `;` within eight bytes
             ("&#99999;", Some(('\u{1869F}', 8))),
             ("&#;", None),
             ("&#x;", None),

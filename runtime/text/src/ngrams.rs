@@ -47,7 +47,10 @@ impl fmt::Display for SpecError {
         match self {
             Self::WordOrder(n) => write!(f, "word n-grams up to {n}, allowed are 1 to {MAX_ORDER}"),
             Self::CharacterOrders(min, max) => {
-                write!(f, "character n-grams of {min} to {max}, allowed are 0 to 0 or rising within 1 to {MAX_ORDER}")
+                write!(
+                    f,
+                    "character n-grams of {min} to {max}, allowed are 0 to 0 or rising within 1 to {MAX_ORDER}"
+                )
             }
             Self::NoBytes => f.write_str("texts are cut to 0 bytes, at least 1 is needed"),
         }
@@ -123,7 +126,9 @@ impl Ngrams {
         let report = self.scan(text, |feature, is_word| {
             match vocabulary.id(feature) {
                 Some(id) => {
-                    let Some(slot) = ids.get_mut(len) else { return ControlFlow::Break(()) };
+                    let Some(slot) = ids.get_mut(len) else {
+                        return ControlFlow::Break(());
+                    };
                     *slot = id;
                     len = len.wrapping_add(1);
                 }
@@ -140,7 +145,9 @@ impl Ngrams {
     pub fn features_into(&self, text: &[u8], features: &mut [u32]) -> Features {
         let mut len = 0usize;
         let report = self.scan(text, |feature, _| {
-            let Some(slot) = features.get_mut(len) else { return ControlFlow::Break(()) };
+            let Some(slot) = features.get_mut(len) else {
+                return ControlFlow::Break(());
+            };
             *slot = feature;
             len = len.wrapping_add(1);
             ControlFlow::Continue(())
@@ -361,7 +368,10 @@ mod tests {
         let bc = hash::join(b, c);
         assert_eq!(features(NgramSpec::words(2), "Oil, PRICES soar!"), [f(a), f(b), f(ab), f(c), f(bc)]);
         let abc = hash::join(ab, c);
-        assert_eq!(features(NgramSpec::words(3), "oil prices soar"), [f(a), f(b), f(ab), f(c), f(bc), f(abc)]);
+        assert_eq!(
+            features(NgramSpec::words(3), "oil prices soar"),
+            [f(a), f(b), f(ab), f(c), f(bc), f(abc)]
+        );
     }
 
     #[test]
@@ -382,7 +392,8 @@ mod tests {
     fn character_ngrams_stand_between_marks() {
         let spec = NgramSpec { char_min: 3, char_max: 4, ..NgramSpec::words(1) };
         let gram = |text: &str| hash::finish(text.bytes().fold(Letters::SEED, hash::push));
-        let expected = [gram("<oi"), gram("oil"), gram("<oil"), gram("il>"), gram("oil>"), hash::finish(word("oil"))];
+        let expected =
+            [gram("<oi"), gram("oil"), gram("<oil"), gram("il>"), gram("oil>"), hash::finish(word("oil"))];
         assert_eq!(features(spec, "oil"), expected);
         // The state is fresh for the next word.
         let both = features(spec, "oil oil");
@@ -391,7 +402,12 @@ mod tests {
 
     #[test]
     fn the_fast_path_equals_the_slow_one() {
-        let texts = ["Caf\u{e9} au lait &eacute;t\u{e9} 中国x quot;a quot; AT&T #39;s co\u{AD}op", "&", "a", "\u{AD}lt;x"];
+        let texts = [
+            "Caf\u{e9} au lait &eacute;t\u{e9} 中国x quot;a quot; AT&T #39;s co\u{AD}op",
+            "&",
+            "a",
+            "\u{AD}lt;x",
+        ];
         for text in texts {
             let mut slow = NgramSpec { char_min: 6, char_max: 6, ..NgramSpec::words(2) };
             let with_characters = features(slow, text);
@@ -431,7 +447,8 @@ mod tests {
         let bytes = table.to_bytes();
         let vocabulary = Vocabulary::parse(&bytes).unwrap();
         let mut ids = [0; 8];
-        let report = Ngrams::new(NgramSpec::words(2)).unwrap().encode_into(b"oil prices oil", &vocabulary, &mut ids);
+        let report =
+            Ngrams::new(NgramSpec::words(2)).unwrap().encode_into(b"oil prices oil", &vocabulary, &mut ids);
         assert_eq!((report.len, report.words, report.unknown, report.truncated), (3, 3, 1, false));
         assert_eq!(ids[0], ids[2]);
         assert_ne!(ids[0], ids[1]);

@@ -181,7 +181,9 @@ fn symbol(c: char) -> Option<Symbol> {
 fn decode_utf8(bytes: &[u8]) -> (char, usize, bool) {
     const INVALID: char = char::REPLACEMENT_CHARACTER;
     let byte = |i: usize| bytes.get(i).copied();
-    let Some(first) = byte(0) else { return (INVALID, 0, false) };
+    let Some(first) = byte(0) else {
+        return (INVALID, 0, false);
+    };
     let (len, low, high, mut code) = match first {
         0x00..=0x7F => return (char::from(first), 1, true),
         0xC2..=0xDF => (2, 0x80, 0xBF, u32::from(first & 0x1F)),

@@ -18,19 +18,13 @@ impl LowerRange {
     /// `len` characters (1 to 256) from `first` on, each `stride` (1 or 2) after the one before; `delta` is what is
     /// added to each.
     const fn new(first: u32, delta: i32, len: i32, stride: i32) -> Self {
-        Self {
-            first,
-            packed: delta << 9 | len.wrapping_sub(1) << 1 | stride.wrapping_sub(1),
-        }
+        Self { first, packed: delta << 9 | len.wrapping_sub(1) << 1 | stride.wrapping_sub(1) }
     }
 
     /// The lower-case form of a character, if the range holds it.
     pub(crate) const fn lower(self, code: u32) -> Option<u32> {
         let offset = code.wrapping_sub(self.first);
-        let (stride_bit, last) = (
-            self.packed.cast_unsigned() & 1,
-            self.packed.cast_unsigned() >> 1 & 0xFF,
-        );
+        let (stride_bit, last) = (self.packed.cast_unsigned() & 1, self.packed.cast_unsigned() >> 1 & 0xFF);
         if offset & stride_bit != 0 || offset >> stride_bit > last {
             return None;
         }

@@ -14,7 +14,9 @@ pub fn is_word(c: char) -> bool {
         return c.is_ascii_alphanumeric();
     }
     let after = tables::WORD_STARTS.partition_point(|&packed| (packed >> 11) <= code);
-    let Some(&packed) = after.checked_sub(1).and_then(|i| tables::WORD_STARTS.get(i)) else { return false };
+    let Some(&packed) = after.checked_sub(1).and_then(|i| tables::WORD_STARTS.get(i)) else {
+        return false;
+    };
     code.wrapping_sub(packed >> 11) <= packed & 0x7FF
 }
 
@@ -33,7 +35,9 @@ pub fn lower(c: char) -> char {
         return c.to_ascii_lowercase();
     }
     let after = tables::LOWER_RANGES.partition_point(|range| range.first <= code);
-    let Some(range) = after.checked_sub(1).and_then(|i| tables::LOWER_RANGES.get(i)) else { return c };
+    let Some(range) = after.checked_sub(1).and_then(|i| tables::LOWER_RANGES.get(i)) else {
+        return c;
+    };
     range.lower(code).and_then(char::from_u32).unwrap_or(c)
 }
 
@@ -66,7 +70,12 @@ mod tests {
     fn word_characters_are_the_alphanumeric_ones_and_combining_marks() {
         for c in '\0'..=char::MAX {
             let expected = c.is_alphanumeric() || ('\u{300}'..='\u{36F}').contains(&c);
-            assert_eq!(is_word(c) || is_whole_word(c), expected || is_whole_word(c), "U+{:04X}", u32::from(c));
+            assert_eq!(
+                is_word(c) || is_whole_word(c),
+                expected || is_whole_word(c),
+                "U+{:04X}",
+                u32::from(c)
+            );
             assert!(!(is_word(c) && is_whole_word(c)), "U+{:04X} is both", u32::from(c));
         }
     }

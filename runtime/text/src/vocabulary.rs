@@ -67,16 +67,26 @@ pub enum VocabularyError {
 impl fmt::Display for VocabularyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooShort { len } => write!(f, "vocabulary has {len} bytes, at least {HEADER_BYTES} are needed"),
+            Self::TooShort { len } => {
+                write!(f, "vocabulary has {len} bytes, at least {HEADER_BYTES} are needed")
+            }
             Self::Count { count, buckets } => write!(
                 f,
                 "vocabulary has {count} features in {buckets} buckets, allowed are 1 to {MAX_COUNT} in 1 to that many"
             ),
-            Self::FingerprintBits(bits) => write!(f, "vocabulary has {bits}-bit fingerprints, allowed are 8 and 16"),
-            Self::StartWidth(width) => write!(f, "vocabulary has {width}-byte starts, which its count forbids"),
+            Self::FingerprintBits(bits) => {
+                write!(f, "vocabulary has {bits}-bit fingerprints, allowed are 8 and 16")
+            }
+            Self::StartWidth(width) => {
+                write!(f, "vocabulary has {width}-byte starts, which its count forbids")
+            }
             Self::Reserved => f.write_str("vocabulary has a reserved byte that is not zero"),
-            Self::Length { needed, len } => write!(f, "vocabulary has {len} bytes, its header asks for {needed}"),
-            Self::Starts { bucket } => write!(f, "vocabulary bucket {bucket} starts before the one ahead of it"),
+            Self::Length { needed, len } => {
+                write!(f, "vocabulary has {len} bytes, its header asks for {needed}")
+            }
+            Self::Starts { bucket } => {
+                write!(f, "vocabulary bucket {bucket} starts before the one ahead of it")
+            }
             Self::Fingerprints { bucket } => write!(f, "vocabulary bucket {bucket} is not in rising order"),
         }
     }
@@ -184,7 +194,9 @@ impl<'a> Vocabulary<'a> {
             last = end;
             let rising = match self.shape.fingerprint_bits {
                 8 => self.in_bucket8(start, end).is_sorted_by(|a, b| a < b),
-                _ => self.in_bucket16(start, end).is_sorted_by(|a, b| u16::from_le_bytes(*a) < u16::from_le_bytes(*b)),
+                _ => self
+                    .in_bucket16(start, end)
+                    .is_sorted_by(|a, b| u16::from_le_bytes(*a) < u16::from_le_bytes(*b)),
             };
             if !rising {
                 return Err(VocabularyError::Fingerprints { bucket });
@@ -323,7 +335,10 @@ mod build {
 
         /// The table as bytes.
         #[must_use]
-        #[allow(clippy::cast_possible_truncation, reason = "starts and fingerprints fit their widths by construction")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "starts and fingerprints fit their widths by construction"
+        )]
         pub fn to_bytes(&self) -> Vec<u8> {
             let Shape { count, buckets, fingerprint_bits, start_bytes } = self.shape;
             let mut bytes = Vec::with_capacity(usize::try_from(self.shape.total_bytes()).unwrap_or(0));
@@ -366,11 +381,15 @@ mod tests {
             let bytes = builder.to_bytes();
             let vocabulary = Vocabulary::parse(&bytes).unwrap();
             assert_eq!(vocabulary.shape(), builder.shape());
-            assert!(builder.features().len() > count as usize * 9 / 10, "{count} features of {bits} bits collide");
+            assert!(
+                builder.features().len() > count as usize * 9 / 10,
+                "{count} features of {bits} bits collide"
+            );
             for (id, feature) in builder.features().enumerate() {
                 assert_eq!(vocabulary.id(feature), Some(id as u32));
             }
-            let strangers = (0..10_000u32).map(|i| crate::hash::finish(!i)).filter(|f| vocabulary.id(*f).is_some());
+            let strangers =
+                (0..10_000u32).map(|i| crate::hash::finish(!i)).filter(|f| vocabulary.id(*f).is_some());
             let expected = 10_000.0 * 10.0 / f64::from(1u32 << bits);
             assert!((strangers.count() as f64) < expected * 2.0 + 10.0, "{count} features of {bits} bits");
         }

@@ -89,7 +89,10 @@ impl BagShape {
             Head::Relu { .. } => classes.saturating_mul(width.saturating_add(4)),
         };
         let per_row = (self.row_bytes() as u64).saturating_add(self.row_scales as u64);
-        32u64.saturating_add(width.saturating_mul(4)).saturating_add(head).saturating_add(rows.saturating_mul(per_row))
+        32u64
+            .saturating_add(width.saturating_mul(4))
+            .saturating_add(head)
+            .saturating_add(rows.saturating_mul(per_row))
     }
 }
 
@@ -123,7 +126,9 @@ impl<'a> Bag<'a> {
             return Err(Error::OutOfRange { section, what: "scale of 0 for row", found: index as u64 });
         }
         let padded = shape.weight_bits == 4 && shape.width % 2 == 1;
-        if padded && bag.weights.chunks_exact(shape.row_bytes()).any(|row| row.last().is_some_and(|b| b >> 4 != 0)) {
+        if padded
+            && bag.weights.chunks_exact(shape.row_bytes()).any(|row| row.last().is_some_and(|b| b >> 4 != 0))
+        {
             return Err(Error::OutOfRange { section, what: "padding of a row", found: 1 });
         }
         bag.check_overflow(max_ids)?;
@@ -172,9 +177,14 @@ impl<'a> Bag<'a> {
             _ => return bad("head", head.into()),
         };
         if head == Head::None && width != classes {
-            return Err(Error::Mismatch { what: "width and classes", left: width.into(), right: classes.into() });
+            return Err(Error::Mismatch {
+                what: "width and classes",
+                left: width.into(),
+                right: classes.into(),
+            });
         }
-        let shape = BagShape { rows, width, classes, weight_bits, row_scales: scale_bits == 8, pooling, head };
+        let shape =
+            BagShape { rows, width, classes, weight_bits, row_scales: scale_bits == 8, pooling, head };
         let (bias, _) = reader.take_items(width.into(), 4)?.as_chunks();
         let (head_bias, head_weights): (&[[u8; 4]], &[u8]) = if head == Head::None {
             (&[], &[])

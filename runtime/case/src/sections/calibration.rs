@@ -43,7 +43,8 @@ impl Calibration {
         if !(temperature.is_normal() && temperature > 0.0 && (score_scale / temperature).is_normal()) {
             return bad("temperature (IEEE bits)", temperature);
         }
-        if !(0.0..=1.0).contains(&abstain_below) || (abstain_below == 0.0 && abstain_below.is_sign_negative()) {
+        if !(0.0..=1.0).contains(&abstain_below) || (abstain_below == 0.0 && abstain_below.is_sign_negative())
+        {
             return bad("abstain threshold (IEEE bits)", abstain_below);
         }
         Ok(Self { score_scale, temperature, abstain_below })

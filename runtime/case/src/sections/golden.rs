@@ -122,9 +122,9 @@ impl<'a> GoldenVectors<'a> {
 impl<'a> GoldenVector<'a> {
     /// The ids, in order.
     pub fn ids(&self) -> impl Iterator<Item = u32> + use<'a> {
-        self.ids.chunks_exact(usize::from(self.id_bytes).max(1)).map(|id| {
-            id.iter().rev().fold(0u32, |value, &byte| value.wrapping_shl(8) | u32::from(byte))
-        })
+        self.ids
+            .chunks_exact(usize::from(self.id_bytes).max(1))
+            .map(|id| id.iter().rev().fold(0u32, |value, &byte| value.wrapping_shl(8) | u32::from(byte)))
     }
 
     /// How many ids.
@@ -157,7 +157,11 @@ pub struct NewVector {
 /// # Errors
 /// [`crate::EncodeError`] if there are too few or too many vectors, one is too long, or its scores are not `classes`.
 #[cfg(feature = "write")]
-pub fn encode(vectors: &[NewVector], classes: u32, rows: u32) -> Result<alloc::vec::Vec<u8>, crate::EncodeError> {
+pub fn encode(
+    vectors: &[NewVector],
+    classes: u32,
+    rows: u32,
+) -> Result<alloc::vec::Vec<u8>, crate::EncodeError> {
     use crate::EncodeError as E;
     let limits = MIN_COUNT as usize..=MAX_COUNT as usize;
     if !limits.contains(&vectors.len()) {
@@ -171,7 +175,8 @@ pub fn encode(vectors: &[NewVector], classes: u32, rows: u32) -> Result<alloc::v
     bytes.push(id_bytes);
     bytes.resize(16, 0);
     for vector in vectors {
-        let len = |n: usize| u16::try_from(n).ok().filter(|n| *n <= MAX_LEN).ok_or(E::OutOfRange("golden vector"));
+        let len =
+            |n: usize| u16::try_from(n).ok().filter(|n| *n <= MAX_LEN).ok_or(E::OutOfRange("golden vector"));
         if vector.scores.len() != classes as usize || vector.ids.iter().any(|&id| id >= rows) {
             return Err(E::OutOfRange("golden vector"));
         }

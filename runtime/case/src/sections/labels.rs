@@ -110,7 +110,8 @@ pub fn encode(names: &[impl AsRef<str>]) -> Result<alloc::vec::Vec<u8>, crate::E
     let mut end = 0u32;
     bytes.extend(end.to_le_bytes());
     for (index, name) in names.iter().enumerate() {
-        let len = u32::try_from(name.as_ref().len()).ok().filter(|_| is_plain(name.as_ref(), MAX_LABEL_BYTES));
+        let len =
+            u32::try_from(name.as_ref().len()).ok().filter(|_| is_plain(name.as_ref(), MAX_LABEL_BYTES));
         end = end.saturating_add(len.ok_or(crate::EncodeError::Text { what: "class name", index })?);
         bytes.extend(end.to_le_bytes());
     }

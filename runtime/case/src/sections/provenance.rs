@@ -83,7 +83,8 @@ impl<'a> Provenance<'a> {
 }
 
 fn entry<'a>(reader: &mut Reader<'a>, index: u32) -> Result<(&'a str, &'a str), Error> {
-    let text = |bytes| core::str::from_utf8(bytes).map_err(|_| Error::Text { section: Kind::PROVENANCE.0, index });
+    let text =
+        |bytes| core::str::from_utf8(bytes).map_err(|_| Error::Text { section: Kind::PROVENANCE.0, index });
     let key_len = reader.u8()?;
     reader.zeros(1)?;
     let value_len = reader.u16()?;
@@ -99,8 +100,10 @@ pub fn encode(
     entries: &alloc::collections::BTreeMap<alloc::string::String, alloc::string::String>,
 ) -> Result<alloc::vec::Vec<u8>, crate::EncodeError> {
     use crate::EncodeError as E;
-    let bad_count = E::Count { what: "provenance entries", found: entries.len(), min: 1, max: MAX_ENTRIES as usize };
-    let count = u32::try_from(entries.len()).ok().filter(|n| (1..=MAX_ENTRIES).contains(n)).ok_or(bad_count)?;
+    let bad_count =
+        E::Count { what: "provenance entries", found: entries.len(), min: 1, max: MAX_ENTRIES as usize };
+    let count =
+        u32::try_from(entries.len()).ok().filter(|n| (1..=MAX_ENTRIES).contains(n)).ok_or(bad_count)?;
     if !entries.contains_key("name") {
         return Err(E::OutOfRange("provenance without a name"));
     }

@@ -1,0 +1,77 @@
+//! The bytes of a case, from wherever they come.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// The largest file that is read: far above every size class, far below what exhausts a machine.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// Sections begin at multiples of this in the file; the buffer begins at one too.
+const ALIGN: usize = 64;
+
+/// The bytes of a case: built into the program, read from a file, or mapped.
+#[derive(Debug)]
+pub struct Bytes(Source);
+
+#[derive(Debug)]
+enum Source {
+    Static(&'static [u8]),
+    /// A buffer, and where the file begins in it so that it is aligned.
+    Buffer(Box<[u8]>, usize),
+    #[cfg(feature = "mmap")]
+    Map(memmap2::Mmap),
+}
+
+impl Bytes {
+    /// Reads a file whole.
+    ///
+    /// # Errors
+    /// What the file system says, or `InvalidInput` for a folder or a file over 1 GiB.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "is a folder, a file is needed"));
+        }
+        let expected = usize::try_from(metadata.len()).unwrap_or(0).min(MAX_FILE_BYTES as usize);
+        let mut buffer: Vec<u8> = Vec::with_capacity(expected + ALIGN);
+        let start = buffer.as_ptr().align_offset(ALIGN).min(ALIGN - 1);
+        buffer.resize(start, 0);
+        file.by_ref().take(MAX_FILE_BYTES + 1).read_to_end(&mut buffer)?;
+        if buffer.len() as u64 > MAX_FILE_BYTES {
+            let reason = format!("is over {MAX_FILE_BYTES} bytes, which no case is");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        }
+        Ok(Self(Source::Buffer(buffer.into_boxed_slice(), start)))
+    }
+
+    #[cfg(feature = "mmap")]
+    pub(crate) const fn from_map(map: memmap2::Mmap) -> Self {
+        Self(Source::Map(map))
+    }
+}
+
+impl AsRef<[u8]> for Bytes {
+    #[inline]
+    fn as_ref(&self) -> &[u8] {
+        match &self.0 {
+            Source::Static(bytes) => bytes,
+            Source::Buffer(buffer, start) => buffer.get(*start..).unwrap_or_default(),
+            #[cfg(feature = "mmap")]
+            Source::Map(map) => map,
+        }
+    }
+}
+
+impl From<&'static [u8]> for Bytes {
+    fn from(bytes: &'static [u8]) -> Self {
+        Self(Source::Static(bytes))
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Source::Buffer(bytes.into_boxed_slice(), 0))
+    }
+}
