@@ -17,6 +17,11 @@ pub enum Backend {
     Native,
 }
 
+impl Backend {
+    /// The engines that are part of this build, the best first.
+    pub const IN_THIS_BUILD: &'static [Self] = &[Self::Native];
+}
+
 impl FromStr for Backend {
     type Err = Error;
 

@@ -152,7 +152,7 @@ impl<'a> Container<'a> {
             return Err(Error::SectionCount { count });
         }
         if reader.u32()? != 0 {
-            return Err(Error::Reserved { offset: 28 });
+            return Err(Error::Reserved { section: 0, offset: 28 });
         }
         let digest: [u8; 32] = reader.array()?;
 
@@ -186,7 +186,7 @@ impl<'a> Container<'a> {
             let next = offset.checked_add(len).filter(|&next| len > 0 && next <= file_len).ok_or(bounds)?;
             let gap = self.range(end, offset).ok_or(bounds)?;
             if let Some(at) = gap.iter().position(|&b| b != 0) {
-                return Err(Error::Reserved { offset: end.saturating_add(at as u64) });
+                return Err(Error::Reserved { section: 0, offset: end.saturating_add(at as u64) });
             }
             end = next;
             if flags & !IGNORABLE != 0 || (flags != 0 && record.kind.is_known()) {
@@ -249,7 +249,7 @@ impl<'a> Container<'a> {
             if reader.u32()? != 0 {
                 // Header, the records before, and the place in this one.
                 let offset = index.saturating_add(1).saturating_mul(RECORD_BYTES as u64).saturating_add(28);
-                return Err(Error::Reserved { offset });
+                return Err(Error::Reserved { section: 0, offset });
             }
             Ok(Record { kind, flags, offset, len, crc32, digest: reader.array()? })
         })

@@ -15,11 +15,11 @@ pub enum Error {
         /// Bytes needed.
         needed: u64,
     },
-    /// Longer than the length it declares.
+    /// Longer than the length it declares, or than its sections.
     TrailingBytes {
         /// Bytes found.
         len: u64,
-        /// Bytes declared.
+        /// Bytes declared, by the header or by the end of the last section.
         declared: u64,
     },
     /// The first eight bytes are not those of a case.
@@ -40,7 +40,9 @@ pub enum Error {
     },
     /// A reserved byte is not zero.
     Reserved {
-        /// Where it stands in the file or, for sections, in the section.
+        /// The section, 0 for the header, the records and the gaps.
+        section: u32,
+        /// Where it stands: in the section, or in the file for section 0.
         offset: u64,
     },
     /// No sections, or too many.
@@ -185,7 +187,7 @@ impl fmt::Display for Error {
         match *self {
             Self::Truncated { len, needed } => write!(f, "file has {len} bytes, {needed} are needed"),
             Self::TrailingBytes { len, declared } => {
-                write!(f, "file has {len} bytes, its header declares {declared}")
+                write!(f, "file has {len} bytes, {declared} are declared")
             }
             Self::Magic => f.write_str("file does not begin with the eight bytes of a case"),
             Self::Version { major, minor } => {
@@ -197,7 +199,10 @@ impl fmt::Display for Error {
             Self::UnknownFlags { section, flags } => {
                 write!(f, "{} section has flags {flags:#x}, which are not known", name(section))
             }
-            Self::Reserved { offset } => write!(f, "byte {offset} is reserved and not zero"),
+            Self::Reserved { section: 0, offset } => write!(f, "byte {offset} is reserved and not zero"),
+            Self::Reserved { section, offset } => {
+                write!(f, "byte {offset} of the {} section is reserved and not zero", name(section))
+            }
             Self::SectionCount { count } => {
                 write!(f, "case has {count} sections, allowed are 1 to {MAX_SECTIONS}")
             }

@@ -7,13 +7,15 @@ use crate::error::Error;
 pub struct Reader<'a> {
     rest: &'a [u8],
     section: u32,
+    /// Bytes of the whole section.
+    len: usize,
 }
 
 impl<'a> Reader<'a> {
     /// Reads `bytes`; errors name `section`.
     #[must_use]
     pub const fn new(bytes: &'a [u8], section: u32) -> Self {
-        Self { rest: bytes, section }
+        Self { rest: bytes, section, len: bytes.len() }
     }
 
     /// The next `len` bytes.
@@ -92,9 +94,12 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Error::SectionTooShort`] at the end, [`Error::Reserved`] for anything but zero.
     pub fn zeros(&mut self, len: usize) -> Result<(), Error> {
+        let start = self.len.saturating_sub(self.rest.len());
         let bytes = self.take(len)?;
         match bytes.iter().position(|&b| b != 0) {
-            Some(at) => Err(Error::Reserved { offset: at as u64 }),
+            Some(at) => {
+                Err(Error::Reserved { section: self.section, offset: start.saturating_add(at) as u64 })
+            }
             None => Ok(()),
         }
     }

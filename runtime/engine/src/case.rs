@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use typecase_case::sections::bag::{Bag, BagShape, Head};
 use typecase_case::sections::calibration::Calibration;
-use typecase_case::sections::golden::GoldenVectors;
+use typecase_case::sections::golden::{self, GoldenVectors};
 use typecase_case::sections::labels::Labels;
 use typecase_case::sections::provenance::Provenance;
 use typecase_case::sections::text::TextSpec;
@@ -13,7 +13,7 @@ use typecase_text::{NgramSpec, Ngrams, UNICODE_VERSION, Vocabulary, vocabulary};
 
 use crate::error::Error;
 use crate::native;
-use crate::session::{Memory, classify};
+use crate::session::Memory;
 
 /// A checked case over its bytes: `&[u8]` in flash, or anything that owns them.
 ///
@@ -183,13 +183,13 @@ impl<B: AsRef<[u8]>> Case<B> {
         memory.check(&self.cost())?;
         let mut count = 0;
         for vector in self.golden().iter() {
-            let found = self.ngrams().encode_into(vector.text, &self.vocabulary(), memory.ids);
-            let ids = memory.ids.get(..found.len).unwrap_or_default();
+            let outcome = self.run(vector.text, memory);
+            let ids = memory.ids.get(..outcome.encoded.len).unwrap_or_default();
             if !vector.ids().eq(ids.iter().copied()) {
                 return Err(Error::Golden { index: count, what: "ids" });
             }
-            let verdict = classify(self, vector.text, memory.reborrow());
-            if !vector.scores().eq(verdict.scores.iter().copied()) {
+            let scores = outcome.scores(self.labels().len(), memory.numbers);
+            if !vector.scores().eq(scores.iter().copied()) {
                 return Err(Error::Golden { index: count, what: "scores" });
             }
             count += 1;
@@ -226,6 +226,9 @@ impl Facts {
             word_max: text.word_max,
             char_min: text.char_min,
             char_max: text.char_max,
+            marks: text.marks,
+            cased: text.cased,
+            skips: text.skips,
             max_bytes: text.max_bytes,
         })?;
         let vocabulary = Vocabulary::parse(container.section(Kind::VOCABULARY)?)?.shape();
@@ -241,6 +244,9 @@ impl Facts {
         agree("features and rows", vocabulary.count(), bag.rows)?;
         agree("labels and classes of the bag", labels.len(), bag.classes.into())?;
         agree("labels and classes of the golden vectors", labels.len(), golden.classes())?;
+        agree("bytes of a golden vector's id and bytes for the rows", golden.id_bytes().into(), {
+            golden::id_bytes_for(bag.rows).into()
+        })?;
         for vector in golden.iter() {
             if let Some(id) = vector.ids().find(|&id| id >= bag.rows) {
                 let what = "id of a golden vector and rows";

@@ -13,6 +13,15 @@ pub(crate) struct Outcome {
     pub(crate) norm: Norm,
 }
 
+impl Outcome {
+    /// The scores in the numbers of the session.
+    #[inline]
+    pub(crate) fn scores(self, classes: u32, numbers: &[i32]) -> &[i32] {
+        let end = self.scores_at.saturating_add(classes as usize);
+        numbers.get(self.scores_at..end).unwrap_or_default()
+    }
+}
+
 /// Sums the rows of `ids`, applies the head, leaves the scores in `numbers`.
 #[inline]
 pub(crate) fn run(bag: &Bag<'_>, encoded: Encoded, ids: &[u32], numbers: &mut [i32]) -> Outcome {

@@ -119,10 +119,7 @@ impl<'c, 'm, B: AsRef<[u8]>> Session<'c, 'm, B> {
 #[inline]
 pub fn classify<'s, B: AsRef<[u8]>>(case: &'s Case<B>, text: &[u8], mut memory: Memory<'s>) -> Verdict<'s> {
     let outcome = case.run(text, &mut memory);
-    let classes = case.labels().len() as usize;
-    let end = outcome.scores_at.saturating_add(classes);
-    let numbers: &'s [i32] = memory.numbers;
-    let scores = numbers.get(outcome.scores_at..end).unwrap_or_default();
+    let scores = outcome.scores(case.labels().len(), memory.numbers);
     let calibration = case.calibration();
     let score_scale = calibration.score_scale / calibration.temperature / outcome.norm.divisor();
     let label_index = u32::try_from(scalar::argmax(scores)).unwrap_or(0);

@@ -1,7 +1,7 @@
 //! HTML character references, and the debris that old feeds make of them (`#39;`, `quot;`).
 //!
-//! Decided for what they are worth to a classifier: a reference to a letter gives that letter in lower case, every
-//! other known reference parts words.
+//! A reference to a letter gives that letter; one to any other character gives a mark that is told apart from the same
+//! character written plainly, because how a feed writes is part of what a classifier learns from.
 //!
 //! # Source
 //! HTML Living Standard, "Named character references" and "Numeric character reference end state" (the windows-1252
@@ -10,17 +10,50 @@
 /// What a reference stands for, and how many bytes it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reference {
-    /// The character, not yet folded; `' '` for references that only part words.
+    /// The character, not yet folded.
     pub character: char,
     /// Bytes from `&` (or `#`, or the first letter of the debris) to `;` inclusive.
     pub len: usize,
 }
 
-/// Names that part words, longest spelling first looked at; sorted.
-const BREAKS: [&[u8]; 30] = [
-    b"amp", b"apos", b"bull", b"cent", b"copy", b"deg", b"euro", b"gt", b"hellip", b"laquo", b"ldquo",
-    b"lsquo", b"lt", b"mdash", b"middot", b"nbsp", b"ndash", b"para", b"pound", b"quot", b"raquo", b"rdquo",
-    b"reg", b"rsquo", b"sbquo", b"sect", b"shy", b"times", b"trade", b"yen",
+/// Names of characters that are no letters; sorted.
+const MARKS: [(&[u8], char); 30] = [
+    (b"amp", '&'),
+    (b"apos", '\''),
+    (b"bull", '•'),
+    (b"cent", '¢'),
+    (b"copy", '©'),
+    (b"deg", '°'),
+    (b"euro", '€'),
+    (b"gt", '>'),
+    (b"hellip", '…'),
+    (b"laquo", '«'),
+    (b"ldquo", '“'),
+    (b"lsquo", '‘'),
+    (b"lt", '<'),
+    (b"mdash", '—'),
+    (b"middot", '·'),
+    (b"nbsp", '\u{A0}'),
+    (b"ndash", '–'),
+    (b"para", '¶'),
+    (b"pound", '£'),
+    (b"quot", '"'),
+    (b"raquo", '»'),
+    (b"rdquo", '”'),
+    (b"reg", '®'),
+    (b"rsquo", '’'),
+    (b"sbquo", '‚'),
+    (b"sect", '§'),
+    (b"shy", '\u{AD}'),
+    (b"times", '×'),
+    (b"trade", '™'),
+    (b"yen", '¥'),
+];
+
+/// Windows-1252 from 128 on, where it differs from Unicode; unused codes stand for themselves.
+const WINDOWS_1252: [char; 32] = [
+    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8D}', 'Ž', '\u{8F}', '\u{90}',
+    '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9D}', 'ž', 'Ÿ',
 ];
 
 /// Accents by the end of their name, with the letters that carry them and the results.
@@ -68,10 +101,9 @@ pub fn numeric(text: &[u8]) -> Option<Reference> {
 /// Reads a name whose `&` was lost, at the start of a word: only the five of XML and `nbsp`, because others are words.
 #[must_use]
 pub fn debris(text: &[u8]) -> Option<Reference> {
-    [b"amp;".as_slice(), b"apos;", b"gt;", b"lt;", b"nbsp;", b"quot;"]
-        .iter()
-        .find(|name| text.starts_with(name))
-        .map(|name| Reference { character: ' ', len: name.len() })
+    let names = [b"amp;".as_slice(), b"apos;", b"gt;", b"lt;", b"nbsp;", b"quot;"];
+    let name = names.into_iter().find(|name| text.starts_with(name))?;
+    mark(name.strip_suffix(b";")?).map(|character| Reference { character, len: name.len() })
 }
 
 fn named(body: &[u8]) -> Option<Reference> {
@@ -80,9 +112,13 @@ fn named(body: &[u8]) -> Option<Reference> {
     let name = folded.get_mut(..end)?;
     name.copy_from_slice(body.get(..end)?);
     name.make_ascii_lowercase();
-    let name: &[u8] = name;
-    let character = if BREAKS.binary_search(&name).is_ok() { ' ' } else { letter(name)? };
+    let character = mark(name).or_else(|| letter(name))?;
     Some(Reference { character, len: end.saturating_add(1) })
+}
+
+fn mark(name: &[u8]) -> Option<char> {
+    let place = MARKS.binary_search_by(|(n, _)| (*n).cmp(name)).ok()?;
+    MARKS.get(place).map(|(_, character)| *character)
 }
 
 fn letter(name: &[u8]) -> Option<char> {
@@ -95,17 +131,10 @@ fn letter(name: &[u8]) -> Option<char> {
     results.chars().nth(index)
 }
 
-/// The character of a numeric reference; what is no letter anyway is not told apart.
+/// The character of a numeric reference; U+FFFD if there is none.
 fn character(code: u32) -> char {
-    match code {
-        0x83 => 'ƒ',
-        0x8A | 0x9A => 'š',
-        0x8C | 0x9C => 'œ',
-        0x8E | 0x9E => 'ž',
-        0x9F => 'ÿ',
-        0x80..=0x9F => ' ',
-        _ => char::from_u32(code).unwrap_or(' '),
-    }
+    let windows = code.checked_sub(0x80).and_then(|n| WINDOWS_1252.get(usize::try_from(n).ok()?));
+    windows.copied().or_else(|| char::from_u32(code)).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
 #[cfg(test)]
@@ -115,8 +144,8 @@ mod tests {
     #[test]
     fn references_are_read_as_the_standard_names_them() {
         let table: [(&str, Option<(char, usize)>); 23] = [
-            ("&amp; rest", Some((' ', 5))),
-            ("&lt;A", Some((' ', 4))),
+            ("&amp; rest", Some(('&', 5))),
+            ("&lt;A", Some(('<', 4))),
             ("&eacute;", Some(('é', 8))),
             ("&Eacute;", Some(('é', 8))),
             ("&Ntilde;o", Some(('ñ', 8))),
@@ -126,10 +155,10 @@ mod tests {
             ("&#39;s", Some(('\'', 5))),
             ("&#x41;", Some(('A', 6))),
             ("&#233;", Some(('é', 6))),
-            ("&#151;", Some((' ', 6))),
+            ("&#151;", Some(('—', 6))),
             ("&#154;", Some(('š', 6))),
-            ("&#1114112;", Some((' ', 10))), // beyond Unicode
-            ("&#00000039;", None),           // no closing `;` within eight bytes
+            ("&#1114112;", Some(('\u{FFFD}', 10))), // beyond Unicode
+            ("&#00000039;", None),                  // no closing `;` within eight bytes
             ("&#99999;", Some(('\u{1869F}', 8))),
             ("&#;", None),
             ("&#x;", None),
@@ -156,6 +185,6 @@ mod tests {
 
     #[test]
     fn names_are_sorted_for_the_search() {
-        assert!(BREAKS.is_sorted());
+        assert!(MARKS.is_sorted_by(|a, b| a.0 < b.0));
     }
 }

@@ -1,11 +1,13 @@
 //! Word and character n-grams as hashed features: the tokenizer of a bag.
 //!
-//! One pass over the normalised text; per word its own hash, the n-grams that end in it and, if asked for, the
-//! n-grams of its characters between `<` and `>`. Nothing is stored but the hashes of the last words.
+//! One pass over the normalised text; per token (a word, and if asked for a mark) its own hash, the n-grams that end in
+//! it and, if asked for, the pair with the token before the last, the word as it is cased, and the n-grams of its
+//! characters between `<` and `>`. Nothing is stored but the hashes of the last tokens.
 //!
 //! # Source
-//! Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification" (word n-grams); Bojanowski et al. 2017,
-//! "Enriching Word Vectors with Subword Information" (characters, boundary marks).
+//! Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification" (word n-grams); Guthrie et al. 2006, "A Closer
+//! Look at Skip-gram Modelling"; Bojanowski et al. 2017, "Enriching Word Vectors with Subword Information" (characters,
+//! boundary marks).
 
 use core::fmt;
 use core::ops::ControlFlow;
@@ -26,6 +28,13 @@ pub struct NgramSpec {
     pub char_min: u8,
     /// Character n-grams of at most this many characters; 0 for none.
     pub char_max: u8,
+    /// Marks (punctuation, symbols) are tokens too: a run of the same mark is one, and n-grams reach across it. Without
+    /// it they only part words.
+    pub marks: bool,
+    /// Each word once more with how it is written: lower case, capitalised, or all capitals.
+    pub cased: bool,
+    /// Pairs of tokens with one between them (1-skip-bigrams).
+    pub skips: bool,
     /// Bytes of a text that are looked at; a longer text is cut and reported as truncated.
     pub max_bytes: u32,
 }
@@ -60,10 +69,18 @@ impl fmt::Display for SpecError {
 impl core::error::Error for SpecError {}
 
 impl NgramSpec {
-    /// Word n-grams of 1 to `max` words, no characters, texts up to 64 KiB.
+    /// Word n-grams of 1 to `max` words and nothing else, texts up to 64 KiB.
     #[must_use]
     pub const fn words(max: u8) -> Self {
-        Self { word_max: max, char_min: 0, char_max: 0, max_bytes: 65_536 }
+        Self {
+            word_max: max,
+            char_min: 0,
+            char_max: 0,
+            marks: false,
+            cased: false,
+            skips: false,
+            max_bytes: 65_536,
+        }
     }
 }
 
@@ -97,7 +114,7 @@ impl Ngrams {
     /// # Errors
     /// [`SpecError`] if an order is out of range or no byte would be read.
     pub const fn new(spec: NgramSpec) -> Result<Self, SpecError> {
-        let NgramSpec { word_max, char_min, char_max, max_bytes } = spec;
+        let NgramSpec { word_max, char_min, char_max, max_bytes, .. } = spec;
         if word_max == 0 || word_max as usize > MAX_ORDER {
             return Err(SpecError::WordOrder(word_max));
         }
@@ -181,27 +198,19 @@ impl Ngrams {
         words: &mut u32,
         sink: &mut impl FnMut(u32, bool) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        let mut tails = Tails::new(self.spec.word_max);
-        let mut state = hash::EMPTY;
+        let mut tokens = Tokens::new(self.spec);
+        let mut word = Word::EMPTY;
         loop {
-            normalizer.take_ascii_word(|byte| state = hash::push(state, byte));
-            match normalizer.next() {
-                Some(Symbol::Letter(c)) => state = hash::push_char(state, c),
-                other => {
-                    if state != hash::EMPTY {
-                        *words = words.saturating_add(1);
-                        tails.emit(state, sink)?;
-                        state = hash::EMPTY;
-                    }
-                    match other {
-                        Some(Symbol::Whole(c)) => {
-                            *words = words.saturating_add(1);
-                            tails.emit(hash::push_char(hash::EMPTY, c), sink)?;
-                        }
-                        Some(_) => {}
-                        None => return ControlFlow::Continue(()),
-                    }
-                }
+            normalizer.take_ascii_word(|byte, upper| word.push(byte, upper));
+            let symbol = normalizer.next();
+            if let Some(Symbol::Letter { folded, upper }) = symbol {
+                word.push_char(folded, upper);
+                continue;
+            }
+            tokens.end_word(&mut word, words, sink)?;
+            match symbol {
+                Some(other) => tokens.between(other, words, sink)?,
+                None => return ControlFlow::Continue(()),
             }
         }
     }
@@ -212,34 +221,166 @@ impl Ngrams {
         words: &mut u32,
         sink: &mut impl FnMut(u32, bool) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        let mut tails = Tails::new(self.spec.word_max);
+        let mut tokens = Tokens::new(self.spec);
         let mut letters = Letters::new(self.spec);
-        let mut state = hash::EMPTY;
+        let mut word = Word::EMPTY;
         loop {
             let symbol = normalizer.next();
-            if let Some(Symbol::Letter(c)) = symbol {
-                if state == hash::EMPTY {
+            if let Some(Symbol::Letter { folded, upper }) = symbol {
+                if word.letters == 0 {
                     letters.begin();
                 }
-                letters.push(c, sink)?;
-                state = hash::push_char(state, c);
+                letters.push(folded, sink)?;
+                word.push_char(folded, upper);
                 continue;
             }
-            if state != hash::EMPTY {
+            if word.letters != 0 {
                 letters.push('>', sink)?;
-                *words = words.saturating_add(1);
-                tails.emit(state, sink)?;
-                state = hash::EMPTY;
             }
+            tokens.end_word(&mut word, words, sink)?;
             match symbol {
-                Some(Symbol::Whole(c)) => {
-                    *words = words.saturating_add(1);
-                    tails.emit(hash::push_char(hash::EMPTY, c), sink)?;
-                }
-                Some(_) => {}
+                Some(other) => tokens.between(other, words, sink)?,
                 None => return ControlFlow::Continue(()),
             }
         }
+    }
+}
+
+/// The word that is being read.
+#[derive(Clone, Copy)]
+struct Word {
+    hash: u32,
+    letters: u32,
+    upper: u32,
+    begins_upper: bool,
+}
+
+impl Word {
+    const EMPTY: Self = Self { hash: hash::EMPTY, letters: 0, upper: 0, begins_upper: false };
+
+    #[inline(always)]
+    fn push(&mut self, byte: u8, upper: bool) {
+        self.hash = hash::push(self.hash, byte);
+        self.count(upper);
+    }
+
+    fn push_char(&mut self, c: char, upper: bool) {
+        self.hash = hash::push_char(self.hash, c);
+        self.count(upper);
+    }
+
+    #[inline(always)]
+    fn count(&mut self, upper: bool) {
+        self.begins_upper |= upper && self.letters == 0;
+        self.upper = self.upper.wrapping_add(u32::from(upper));
+        self.letters = self.letters.wrapping_add(1);
+    }
+
+    /// 0 for a word that does not begin in upper case, 2 for two or more letters all in upper case, else 1.
+    const fn case(&self) -> u32 {
+        if !self.begins_upper {
+            0
+        } else if self.letters > 1 && self.upper == self.letters {
+            2
+        } else {
+            1
+        }
+    }
+}
+
+/// What is remembered of the tokens before.
+struct Tokens {
+    tails: Tails,
+    /// The last token and the one before it.
+    last: [u32; 2],
+    /// Tokens met, counted to 2.
+    met: u32,
+    /// The mark that stood directly before.
+    mark: Option<(char, bool)>,
+    spec: NgramSpec,
+}
+
+impl Tokens {
+    /// Keeps pairs over a gap apart from pairs of neighbours.
+    const SKIP: u32 = 0x5EED_5C1B;
+    /// Keeps cased words apart from pairs.
+    const CASED: u32 = 0x5EED_CA5E;
+
+    const fn new(spec: NgramSpec) -> Self {
+        Self { tails: Tails::new(spec.word_max), last: [0; 2], met: 0, mark: None, spec }
+    }
+
+    /// The word, if one was read, is over.
+    #[inline(always)]
+    fn end_word(
+        &mut self,
+        word: &mut Word,
+        words: &mut u32,
+        sink: &mut impl FnMut(u32, bool) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        if word.letters == 0 {
+            return ControlFlow::Continue(());
+        }
+        let Word { hash: token, .. } = *word;
+        let case = word.case();
+        *word = Word::EMPTY;
+        *words = words.saturating_add(1);
+        self.token(token, true, sink)?;
+        if self.spec.cased {
+            sink(hash::finish(hash::join(token, Self::CASED.wrapping_add(case))), false)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// What stands between words.
+    #[inline]
+    fn between(
+        &mut self,
+        symbol: Symbol,
+        words: &mut u32,
+        sink: &mut impl FnMut(u32, bool) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        match symbol {
+            Symbol::Whole(c) => {
+                *words = words.saturating_add(1);
+                self.token(hash::push_char(hash::EMPTY, c), true, sink)
+            }
+            Symbol::Mark { character, reference } if self.spec.marks => {
+                if self.mark == Some((character, reference)) {
+                    return ControlFlow::Continue(());
+                }
+                let start = if reference { hash::push(hash::EMPTY, b'&') } else { hash::EMPTY };
+                self.token(hash::push_char(start, character), false, sink)?;
+                self.mark = Some((character, reference));
+                ControlFlow::Continue(())
+            }
+            _ => {
+                self.mark = None;
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    /// Emits a token and what ends in it.
+    #[inline(always)]
+    fn token(
+        &mut self,
+        token: u32,
+        is_word: bool,
+        sink: &mut impl FnMut(u32, bool) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.mark = None;
+        self.tails.emit(token, is_word, sink)?;
+        if self.spec.skips {
+            let [last, before] = self.last;
+            if self.met == 2 {
+                sink(hash::finish(hash::join(hash::join(before, Self::SKIP), token)), false)?;
+            } else {
+                self.met = self.met.wrapping_add(1);
+            }
+            self.last = [token, last];
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -257,10 +398,15 @@ impl Tails {
         Self { joined: [0; MAX_ORDER], filled: 0, max: max as usize }
     }
 
-    /// Emits the word and the n-grams that end in it.
+    /// Emits the token and the n-grams that end in it.
     #[inline(always)]
-    fn emit(&mut self, word: u32, sink: &mut impl FnMut(u32, bool) -> ControlFlow<()>) -> ControlFlow<()> {
-        sink(hash::finish(word), true)?;
+    fn emit(
+        &mut self,
+        word: u32,
+        is_word: bool,
+        sink: &mut impl FnMut(u32, bool) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        sink(hash::finish(word), is_word)?;
         let mut joined = word;
         for (order, slot) in self.joined.iter_mut().enumerate().take(self.max) {
             // `slot` held the last `order + 1` words before this one.
@@ -401,6 +547,46 @@ mod tests {
     }
 
     #[test]
+    fn marks_are_tokens_if_asked_for_and_runs_are_one() {
+        let spec = NgramSpec { marks: true, ..NgramSpec::words(2) };
+        let [a, dot, b] = ["a", ".", "b"].map(word);
+        let f = hash::finish;
+        let expected = [f(a), f(dot), f(hash::join(a, dot)), f(b), f(hash::join(dot, b))];
+        assert_eq!(features(spec, "a.b"), expected);
+        assert_eq!(features(spec, "a...b"), expected);
+        assert_eq!(features(spec, "a ... b"), expected);
+        assert_eq!(features(spec, "a . . b").len(), 4 + 3);
+        // As a reference it is another token.
+        assert_ne!(features(spec, "a'b"), features(spec, "a&#39;b"));
+        assert_eq!(features(spec, "a&#39;b"), features(spec, "a#39;b"));
+        let report = Ngrams::new(spec).unwrap().features_into(b"a.b", &mut [0; 9]);
+        assert_eq!(report.words, 2);
+    }
+
+    #[test]
+    fn cased_words_are_features_of_their_own() {
+        let spec = NgramSpec { cased: true, ..NgramSpec::words(1) };
+        let cased = |text: &str| features(spec, text)[1];
+        let plain = |text: &str| features(spec, text)[0];
+        assert!(["us", "Us", "US", "uS"].iter().all(|text| plain(text) == plain("us")));
+        assert_ne!(cased("us"), cased("Us"));
+        assert_ne!(cased("US"), cased("Us"));
+        assert_eq!(cased("us"), cased("uS"));
+        assert_eq!(cased("I"), cased("I."));
+        assert_eq!(features(spec, "é É").len(), 4);
+    }
+
+    #[test]
+    fn skips_are_pairs_with_one_between() {
+        let spec = NgramSpec { skips: true, ..NgramSpec::words(1) };
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(word);
+        let f = hash::finish;
+        let skip = |left: u32, right: u32| f(hash::join(hash::join(left, Tokens::SKIP), right));
+        assert_eq!(features(spec, "a b"), [f(a), f(b)]);
+        assert_eq!(features(spec, "a b c d"), [f(a), f(b), f(c), skip(a, c), f(d), skip(b, d)]);
+    }
+
+    #[test]
     fn the_fast_path_equals_the_slow_one() {
         let texts = [
             "Caf\u{e9} au lait &eacute;t\u{e9} 中国x quot;a quot; AT&T #39;s co\u{AD}op",
@@ -470,9 +656,9 @@ mod tests {
         #[test]
         fn any_bytes_are_cut_without_panic(
             bytes in proptest::collection::vec(any::<u8>(), 0..200),
-            word_max in 1u8..=6, char_min in 0u8..=6, char_max in 0u8..=6, max_bytes in 1u32..300, capacity in 0usize..50,
+            marks: bool, cased: bool, skips: bool, word_max in 1u8..=6, char_min in 0u8..=6, char_max in 0u8..=6, max_bytes in 1u32..300, capacity in 0usize..50,
         ) {
-            if let Ok(ngrams) = Ngrams::new(NgramSpec { word_max, char_min, char_max, max_bytes }) {
+            if let Ok(ngrams) = Ngrams::new(NgramSpec { word_max, char_min, char_max, marks, cased, skips, max_bytes }) {
                 let report = ngrams.features_into(&bytes, &mut vec![0; capacity]);
                 prop_assert!(report.len <= capacity);
             }

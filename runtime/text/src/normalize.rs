@@ -5,7 +5,8 @@
 //! 2. HTML references and their debris are resolved ([`crate::entity`]).
 //! 3. Invisible characters are dropped ([`crate::unicode::is_ignored`]).
 //! 4. Letters are lower-cased one to one ([`crate::unicode::lower`]).
-//! 5. A word is a maximal run of word characters; an ideograph or kana is a word by itself; all else parts words.
+//! 5. A word is a maximal run of word characters; an ideograph or kana is a word by itself; white space, controls and
+//!    invalid bytes part words; everything else is a mark and parts words too.
 
 use crate::entity::{self, Reference};
 use crate::unicode;
@@ -16,20 +17,33 @@ pub const ENTITY_LOOK_AHEAD: usize = 10;
 /// One step of the normalised text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Symbol {
-    /// A folded character inside a word.
-    Letter(char),
+    /// A character inside a word.
+    Letter {
+        /// In lower case.
+        folded: char,
+        /// It was written in upper case.
+        upper: bool,
+    },
     /// A character that is a word by itself.
     Whole(char),
-    /// Whatever parts words: space, punctuation, a symbol, invalid bytes.
+    /// Punctuation, a symbol, an emoji.
+    Mark {
+        /// The character.
+        character: char,
+        /// It was written as an HTML reference or its debris.
+        reference: bool,
+    },
+    /// White space, a control character, invalid bytes.
     Break,
 }
 
 /// Folds a text step by step.
 ///
 /// ```
-/// use typecase_text::{Normalizer, Symbol::{Break, Letter}};
-/// let steps: Vec<_> = Normalizer::new("Caf\u{e9}&#39;S".as_bytes()).collect();
-/// assert_eq!(steps, [Letter('c'), Letter('a'), Letter('f'), Letter('é'), Break, Letter('s')]);
+/// use typecase_text::{Normalizer, Symbol::{Letter, Mark}};
+/// let steps: Vec<_> = Normalizer::new("\u{c9}&#39;s".as_bytes()).collect();
+/// let [e, s] = [('é', true), ('s', false)].map(|(folded, upper)| Letter { folded, upper });
+/// assert_eq!(steps, [e, Mark { character: '\'', reference: true }, s]);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Normalizer<'t> {
@@ -40,10 +54,15 @@ pub struct Normalizer<'t> {
     in_word: bool,
 }
 
-/// For each ASCII byte: the folded byte inside words, 0 for what parts words, 1 for what needs a look.
+/// For each byte: the folded byte inside words, or one of the codes below it.
 static FOLD: [u8; 256] = fold_table();
 
-const LOOK: u8 = 1;
+/// White space or a control.
+const BREAK: u8 = 0;
+/// A plain mark.
+const MARK: u8 = 1;
+/// Needs a look: a reference, or no ASCII.
+const LOOK: u8 = 2;
 
 const fn fold_table() -> [u8; 256] {
     let mut table = [0u8; 256];
@@ -55,7 +74,8 @@ const fn fold_table() -> [u8; 256] {
                 b'a'..=b'z' | b'0'..=b'9' => byte,
                 b'A'..=b'Z' => byte.to_ascii_lowercase(),
                 b'&' | b'#' | 0x80..=0xFF => LOOK,
-                _ => 0,
+                0..=b' ' | 0x7F => BREAK,
+                _ => MARK,
             };
         }
         if byte == u8::MAX {
@@ -78,10 +98,10 @@ impl<'t> Normalizer<'t> {
         self.invalid
     }
 
-    /// Takes the plain ASCII letters and digits that follow, folded, and feeds them to `push`: the fast path of
-    /// [`Self::next`], equal to it for these bytes.
+    /// Takes the plain ASCII letters and digits that follow and feeds them to `push`, folded, and whether they were in
+    /// upper case: the fast path of [`Self::next`], equal to it for these bytes.
     #[inline(always)]
-    pub(crate) fn take_ascii_word(&mut self, mut push: impl FnMut(u8)) {
+    pub(crate) fn take_ascii_word(&mut self, mut push: impl FnMut(u8, bool)) {
         let rest = self.text.get(self.position..).unwrap_or_default();
         if !self.in_word && self.debris(rest).is_some() {
             return;
@@ -92,7 +112,7 @@ impl<'t> Normalizer<'t> {
             if folded <= LOOK {
                 break;
             }
-            push(folded);
+            push(folded, folded != byte);
             taken = taken.wrapping_add(1);
         }
         self.position = self.position.wrapping_add(taken);
@@ -116,12 +136,19 @@ impl<'t> Normalizer<'t> {
                 let (c, len, valid) = decode_utf8(rest);
                 self.position = self.position.wrapping_add(len);
                 self.invalid = self.invalid.saturating_add(u32::from(!valid));
-                return symbol(c);
+                return symbol(c, false);
             }
         };
-        let Reference { character, len } = reference.unwrap_or(Reference { character: ' ', len: 1 });
-        self.position = self.position.wrapping_add(len);
-        symbol(character)
+        match reference {
+            Some(Reference { character, len }) => {
+                self.position = self.position.wrapping_add(len);
+                symbol(character, true)
+            }
+            None => {
+                self.position = self.position.wrapping_add(1);
+                Some(Symbol::Mark { character: char::from(first), reference: false })
+            }
+        }
     }
 }
 
@@ -133,25 +160,31 @@ impl Iterator for Normalizer<'_> {
         loop {
             let rest = self.text.get(self.position..)?;
             let &first = rest.first()?;
-            let folded = fold(first);
-            let step = if folded > LOOK {
-                if let (false, Some(found)) = (self.in_word, self.debris(rest)) {
-                    self.position = self.position.wrapping_add(found.len);
-                    Symbol::Break
-                } else {
-                    self.position = self.position.wrapping_add(1);
-                    Symbol::Letter(char::from(folded))
-                }
-            } else if folded == 0 {
-                self.position = self.position.wrapping_add(1);
-                Symbol::Break
-            } else {
-                match self.decode(rest, first) {
+            let step = match fold(first) {
+                LOOK => match self.decode(rest, first) {
                     Some(symbol) => symbol,
                     None => continue,
+                },
+                BREAK => {
+                    self.position = self.position.wrapping_add(1);
+                    Symbol::Break
                 }
+                MARK => {
+                    self.position = self.position.wrapping_add(1);
+                    Symbol::Mark { character: char::from(first), reference: false }
+                }
+                folded => match self.debris(rest) {
+                    Some(found) if !self.in_word => {
+                        self.position = self.position.wrapping_add(found.len);
+                        symbol(found.character, true).unwrap_or(Symbol::Break)
+                    }
+                    _ => {
+                        self.position = self.position.wrapping_add(1);
+                        Symbol::Letter { folded: char::from(folded), upper: folded != first }
+                    }
+                },
             };
-            self.in_word = matches!(step, Symbol::Letter(_));
+            self.in_word = matches!(step, Symbol::Letter { .. });
             return Some(step);
         }
     }
@@ -162,15 +195,18 @@ fn fold(byte: u8) -> u8 {
     FOLD.get(usize::from(byte)).copied().unwrap_or(0)
 }
 
-fn symbol(c: char) -> Option<Symbol> {
+fn symbol(c: char, reference: bool) -> Option<Symbol> {
     if unicode::is_ignored(c) {
         None
+    } else if unicode::is_break(c) {
+        Some(Symbol::Break)
     } else if unicode::is_word(c) {
-        Some(Symbol::Letter(unicode::lower(c)))
+        let folded = unicode::lower(c);
+        Some(Symbol::Letter { folded, upper: folded != c })
     } else if unicode::is_whole_word(c) {
         Some(Symbol::Whole(c))
     } else {
-        Some(Symbol::Break)
+        Some(Symbol::Mark { character: c, reference })
     }
 }
 
@@ -218,9 +254,9 @@ mod tests {
         let mut words = Vec::from([String::new()]);
         for symbol in Normalizer::new(text) {
             match symbol {
-                Symbol::Letter(c) => words.last_mut().unwrap().push(c),
+                Symbol::Letter { folded, .. } => words.last_mut().unwrap().push(folded),
                 Symbol::Whole(c) => words.extend([String::from(c), String::new()]),
-                Symbol::Break => words.push(String::new()),
+                Symbol::Mark { .. } | Symbol::Break => words.push(String::new()),
             }
         }
         words.retain(|w| !w.is_empty());
@@ -248,6 +284,36 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(words(text.as_bytes()), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn marks_know_how_they_were_written() {
+        let marks = |text: &str| {
+            let marks = Normalizer::new(text.as_bytes()).filter_map(|symbol| match symbol {
+                Symbol::Mark { character, reference } => Some((character, reference)),
+                _ => None,
+            });
+            marks.collect::<Vec<_>>()
+        };
+        assert_eq!(marks("it's & #"), [('\'', false), ('&', false), ('#', false)]);
+        assert_eq!(
+            marks("it &#39;s #39; quot; &quot;"),
+            [('\'', true), ('\'', true), ('"', true), ('"', true)]
+        );
+        assert_eq!(marks("\u{a0}&nbsp;\t\u{2003}"), []);
+        assert_eq!(marks("🙂—&mdash;&#151;"), [('🙂', false), ('—', false), ('—', true), ('—', true)]);
+    }
+
+    #[test]
+    fn upper_case_is_remembered() {
+        let upper = |text: &str| {
+            let upper = Normalizer::new(text.as_bytes()).filter_map(|symbol| match symbol {
+                Symbol::Letter { upper, .. } => Some(upper),
+                _ => None,
+            });
+            upper.collect::<Vec<_>>()
+        };
+        assert_eq!(upper("Aa1Éé"), [true, false, false, true, false]);
     }
 
     #[test]

@@ -49,6 +49,13 @@ pub const fn is_ignored(c: char) -> bool {
         | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}')
 }
 
+/// True if the character only parts words and is no mark: white space, controls, U+FFFD for invalid bytes.
+#[must_use]
+pub const fn is_break(c: char) -> bool {
+    matches!(c, '\0'..=' ' | '\u{7F}'..='\u{A0}' | '\u{1680}' | '\u{2000}'..='\u{200A}' | '\u{2028}' | '\u{2029}'
+        | '\u{202F}' | '\u{205F}' | '\u{3000}' | '\u{FFFD}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +84,18 @@ mod tests {
                 u32::from(c)
             );
             assert!(!(is_word(c) && is_whole_word(c)), "U+{:04X} is both", u32::from(c));
+        }
+    }
+
+    #[test]
+    fn breaks_are_white_space_controls_and_what_cannot_be_decoded() {
+        for c in '\0'..=char::MAX {
+            assert_eq!(
+                is_break(c),
+                c.is_whitespace() || c.is_control() || c == '\u{FFFD}',
+                "U+{:04X}",
+                u32::from(c)
+            );
         }
     }
 

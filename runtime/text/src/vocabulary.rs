@@ -23,6 +23,10 @@ pub const MAX_COUNT: u32 = 1 << 24;
 
 const HEADER_BYTES: usize = 16;
 
+/// Up to so many fingerprints are searched from the front, which is the fastest way through a usual bucket. A hostile
+/// table may hold 65536 in one.
+const SEARCHED_FROM_FRONT: usize = 64;
+
 /// Why bytes are no vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -222,8 +226,15 @@ impl<'a> Vocabulary<'a> {
         let (start, end) = self.bounds(bucket)?;
         let place = if self.shape.fingerprint_bits == 16 {
             let [low, high, ..] = feature.to_le_bytes();
-            self.in_bucket16(start, end).iter().position(|f| *f == [low, high])
+            let held = self.in_bucket16(start, end);
+            if held.len() <= SEARCHED_FROM_FRONT {
+                held.iter().position(|f| *f == [low, high])
+            } else {
+                let fingerprint = u16::from_le_bytes([low, high]);
+                held.binary_search_by_key(&fingerprint, |f| u16::from_le_bytes(*f)).ok()
+            }
         } else {
+            // They rise, so they are 256 at most.
             let [low, ..] = feature.to_le_bytes();
             self.in_bucket8(start, end).iter().position(|f| *f == low)
         };
@@ -401,6 +412,18 @@ mod tests {
         let second = 0x0002_2345; // same bucket of one, same low bits
         let builder = Builder::new(&[second, first], 16).unwrap();
         assert_eq!(builder.features().collect::<Vec<_>>(), [second]);
+    }
+
+    #[test]
+    fn a_bucket_of_all_fingerprints_is_searched() {
+        let mut bytes = Vec::from([0, 0, 1, 0, 1, 0, 0, 0, 16, 4]);
+        bytes.resize(HEADER_BYTES, 0);
+        bytes.extend([0u32, 65_536].iter().flat_map(|start| start.to_le_bytes()));
+        bytes.extend((0..=u16::MAX).flat_map(u16::to_le_bytes));
+        let vocabulary = Vocabulary::parse(&bytes).unwrap();
+        for feature in [0, 1, 0x7FFF, 0xFFFF, 0x1234_0000, 0xFFFF_FFFF] {
+            assert_eq!(vocabulary.id(feature), Some(feature & 0xFFFF));
+        }
     }
 
     #[test]

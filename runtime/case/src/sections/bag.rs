@@ -209,17 +209,18 @@ impl<'a> Bag<'a> {
         let weight: u64 = if self.shape.weight_bits == 4 { 8 } else { 128 };
         let scale = self.scales.iter().copied().max().unwrap_or(1).into();
         let ids = u64::from(max_ids);
-        // The factor of a bias, before the division by 256 of the square root.
-        let factor: u64 = match self.shape.pooling {
-            Pooling::Sum => 1,
-            Pooling::Mean => ids,
-            Pooling::SquareRoot => ids.saturating_mul(65_536).isqrt(),
+        // The product with the factor must fit too; its quotient is rounded down, which is up for negative numbers.
+        let (factor, divisor): (u64, u64) = match self.shape.pooling {
+            Pooling::Sum => (1, 1),
+            Pooling::Mean => (ids, 1),
+            Pooling::SquareRoot => (ids.saturating_mul(65_536).isqrt(), 256),
         };
-        let bias = within("bias of the sums", factor.saturating_mul(largest(self.bias)))?;
+        let normed = |what, bias: u64| Ok(within(what, factor.saturating_mul(bias))?.div_ceil(divisor));
+        let bias = normed("bias of the sums", largest(self.bias))?;
         let sum = ids.saturating_mul(weight).saturating_mul(scale).saturating_add(bias);
         let sum = within("sum of a text", sum)?;
         if let Head::Relu { shift } = self.shape.head {
-            let head_bias = within("bias of the scores", factor.saturating_mul(largest(self.head_bias)))?;
+            let head_bias = normed("bias of the scores", largest(self.head_bias))?;
             let products = (sum >> shift).saturating_mul(128).saturating_mul(self.shape.width.into());
             within("score of a text", products.saturating_add(head_bias))?;
         }

@@ -3,7 +3,7 @@
 //! ```text
 //! 0    4   count: 16 to 1024
 //! 4    4   classes: scores of each vector
-//! 8    1   bytes of an id: 2 or 4
+//! 8    1   bytes of an id: 2 if the bag has at most 65536 rows, else 4
 //! 9    7   zero
 //! then per vector:
 //!      2   bytes of the text, 0 to 4096
@@ -21,6 +21,12 @@ pub const MIN_COUNT: u32 = 16;
 pub const MAX_COUNT: u32 = 1024;
 /// The longest text in bytes, and the most ids.
 pub const MAX_LEN: u16 = 4096;
+
+/// The one width of ids, in bytes, that vectors over so many rows may have.
+#[must_use]
+pub const fn id_bytes_for(rows: u32) -> u8 {
+    if rows <= 65_536 { 2 } else { 4 }
+}
 
 /// Checked golden vectors.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +109,12 @@ impl<'a> GoldenVectors<'a> {
         self.classes
     }
 
+    /// Bytes of an id: 2 or 4.
+    #[must_use]
+    pub const fn id_bytes(&self) -> u8 {
+        self.id_bytes
+    }
+
     /// The vectors, in order.
     pub fn iter(&self) -> impl Iterator<Item = GoldenVector<'a>> + use<'a> {
         let this = *self;
@@ -168,7 +180,7 @@ pub fn encode(
         let (min, max) = (*limits.start(), *limits.end());
         return Err(E::Count { what: "golden vectors", found: vectors.len(), min, max });
     }
-    let id_bytes: u8 = if rows <= 65_536 { 2 } else { 4 };
+    let id_bytes = id_bytes_for(rows);
     let mut bytes = alloc::vec::Vec::new();
     bytes.extend(u32::try_from(vectors.len()).unwrap_or(MAX_COUNT).to_le_bytes());
     bytes.extend(classes.to_le_bytes());

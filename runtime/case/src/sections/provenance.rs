@@ -8,7 +8,7 @@
 //!     2   bytes of the value, 1 to 4096
 //!     ... key, value: UTF-8, no control characters
 //! ```
-//! The key `name` must be there: it is what people call the case.
+//! The whole section has at most 65536 bytes. The key `name` must be there: it is what people call the case.
 
 use crate::container::Kind;
 use crate::error::Error;
@@ -17,6 +17,8 @@ use crate::sections::is_plain;
 
 /// The most entries.
 pub const MAX_ENTRIES: u32 = 64;
+/// The longest section.
+pub const MAX_BYTES: usize = 65_536;
 const MAX_KEY_BYTES: usize = 64;
 const MAX_VALUE_BYTES: usize = 4096;
 
@@ -41,6 +43,9 @@ impl<'a> Provenance<'a> {
         let count = reader.u32()?;
         if !(1..=MAX_ENTRIES).contains(&count) {
             return Err(Error::OutOfRange { section, what: "number of entries", found: count.into() });
+        }
+        if bytes.len() > MAX_BYTES {
+            return Err(Error::OutOfRange { section, what: "number of bytes", found: bytes.len() as u64 });
         }
         let provenance = Self { body: reader.rest(), count };
         let mut last = "";
@@ -94,7 +99,7 @@ fn entry<'a>(reader: &mut Reader<'a>, index: u32) -> Result<(&'a str, &'a str), 
 /// Encodes entries.
 ///
 /// # Errors
-/// [`crate::EncodeError`] if there are too many, one cannot stand in a case, or `name` is missing.
+/// [`crate::EncodeError`] if there are too many, they are too long, one cannot stand in a case, or `name` is missing.
 #[cfg(feature = "write")]
 pub fn encode(
     entries: &alloc::collections::BTreeMap<alloc::string::String, alloc::string::String>,
@@ -116,6 +121,9 @@ pub fn encode(
         bytes.extend([u8::try_from(key.len()).map_err(|_| bad)?, 0]);
         bytes.extend(u16::try_from(value.len()).map_err(|_| bad)?.to_le_bytes());
         bytes.extend(key.bytes().chain(value.bytes()));
+    }
+    if bytes.len() > MAX_BYTES {
+        return Err(E::Count { what: "bytes of provenance", found: bytes.len(), min: 1, max: MAX_BYTES });
     }
     Ok(bytes)
 }

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! 0   1   tokenizer: 1 = hashed n-grams
-//! 1   1   normaliser: 1 = entities resolved, lower case, words of letters and digits
+//! 1   1   normaliser: 1 = that of typecase-text
 //! 2   1   longest word n-gram
 //! 3   1   shortest character n-gram, 0 for none
 //! 4   1   longest character n-gram, 0 for none
-//! 5   1   zero
+//! 5   1   flags: 1 = marks are tokens, 2 = cased words, 4 = pairs with one between; others zero
 //! 6   2   Unicode version of the tables: major, minor
 //! 8   4   bytes of a text that are looked at, 1 to 2^24
 //! 12  4   ids of a text that are used, 1 to 65535
@@ -26,6 +26,12 @@ pub struct TextSpec {
     pub char_min: u8,
     /// Longest character n-gram, 0 for none.
     pub char_max: u8,
+    /// Marks are tokens.
+    pub marks: bool,
+    /// Words once more with their case.
+    pub cased: bool,
+    /// Pairs of tokens with one between.
+    pub skips: bool,
     /// Major and minor version of Unicode.
     pub unicode: (u8, u8),
     /// Bytes of a text that are looked at.
@@ -56,7 +62,11 @@ impl TextSpec {
             return bad("normaliser", normaliser.into());
         }
         let (word_max, char_min, char_max) = (reader.u8()?, reader.u8()?, reader.u8()?);
-        reader.zeros(1)?;
+        let flags = reader.u8()?;
+        if flags > 7 {
+            return bad("flags", flags.into());
+        }
+        let [marks, cased, skips] = [1, 2, 4].map(|bit| flags & bit != 0);
         let unicode = (reader.u8()?, reader.u8()?);
         let (max_bytes, max_ids) = (reader.u32()?, reader.u32()?);
         reader.zeros(16)?;
@@ -67,14 +77,15 @@ impl TextSpec {
         if !(1..=MAX_IDS).contains(&max_ids) {
             return bad("text limit in ids", max_ids.into());
         }
-        Ok(Self { word_max, char_min, char_max, unicode, max_bytes, max_ids })
+        Ok(Self { word_max, char_min, char_max, marks, cased, skips, unicode, max_bytes, max_ids })
     }
 
     /// The section. Numbers out of range are found by [`Self::parse`].
     #[cfg(feature = "write")]
     #[must_use]
     pub fn encode(&self) -> alloc::vec::Vec<u8> {
-        let mut bytes = alloc::vec::Vec::from([1, 1, self.word_max, self.char_min, self.char_max, 0]);
+        let flags = u8::from(self.marks) | u8::from(self.cased) << 1 | u8::from(self.skips) << 2;
+        let mut bytes = alloc::vec::Vec::from([1, 1, self.word_max, self.char_min, self.char_max, flags]);
         bytes.extend([self.unicode.0, self.unicode.1]);
         bytes.extend(self.max_bytes.to_le_bytes());
         bytes.extend(self.max_ids.to_le_bytes());

@@ -1,0 +1,1 @@
+//! Criterion benches, and the harness that measures peers side by side.

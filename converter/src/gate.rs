@@ -1,0 +1,67 @@
+//! The gate: a smaller model must earn its place.
+
+use serde::Serialize;
+
+use crate::error::ConvertError;
+use crate::paired::Paired;
+use crate::{Options, Size};
+
+/// What was gained and what was lost, measured on the bytes of the case.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// The case's name.
+    pub name: String,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Features of the checkpoint.
+    pub features_before: u64,
+    /// Features of the case.
+    pub features: u64,
+    /// Bits of a weight.
+    pub weight_bits: u8,
+    /// Held-out items that everything below was measured on.
+    pub items: u64,
+    /// The floating-point parent.
+    pub parent: Side,
+    /// The case.
+    pub case: Side,
+    /// Loss of accuracy in points; negative for a gain.
+    pub drop: f64,
+    /// First the parent, second the case.
+    pub paired: Paired,
+    /// Temperature of the case, fitted on the held-out items.
+    pub temperature: f32,
+}
+
+/// One of the two that are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Side {
+    /// Held-out items that came out right.
+    pub correct: u64,
+    /// Their share.
+    pub accuracy: f64,
+}
+
+/// Passes the case, or says why not.
+pub(crate) fn judge(report: &Report, options: &Options) -> Result<(), ConvertError> {
+    if let Some(limit) = options.max_size.filter(|&limit| report.bytes > limit) {
+        return Err(ConvertError::too_large(report, limit, "leave out more features"));
+    }
+    if report.items > 0 && report.drop > options.max_drop {
+        let mut reason = format!(
+            "accuracy on {} held-out items fell by {:.2} points from {:.2} to {:.2} % (paired test p = {:.2e}), allowed are {} points",
+            report.items,
+            report.drop,
+            report.parent.accuracy * 100.0,
+            report.case.accuracy * 100.0,
+            report.paired.mcnemar_p,
+            options.max_drop,
+        );
+        if let Some(limit) = options.max_size {
+            let (kept, all) = (report.features, report.features_before);
+            reason += &format!("; {} left room for {kept} of {all} features", Size(limit));
+        }
+        return Err(ConvertError::Gate { reason, report: Box::new(report.clone()) });
+    }
+    Ok(())
+}

@@ -1,0 +1,289 @@
+//! From a checkpoint to a case: prune, quantise, calibrate, prove, gate, write.
+//!
+//! ```text
+//! checkpoint -> keep the features that matter -> integers -> temperature -> golden vectors -> gate -> case
+//!               prune.rs                         quantise.rs  calibrate.rs   build.rs          gate.rs
+//! ```
+//! The case is run by the real engine before it is written: golden vectors, accuracy and the paired test against the
+//! floating-point parent come from the very bytes that are shipped.
+//!
+//! ```no_run
+//! use typecase_convert::{Checkpoint, Options, convert};
+//!
+//! let checkpoint = Checkpoint::load("out/news".as_ref())?;
+//! let held_out = [("Oil prices soar".to_owned(), 2)]; // labelled texts that training did not see
+//! let converted = convert(&checkpoint, &held_out, &Options::default())?;
+//! std::fs::write("news.case", &converted.case)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod build;
+pub mod calibrate;
+mod checkpoint;
+mod error;
+mod gate;
+pub mod paired;
+mod parent;
+mod prune;
+mod quantise;
+
+use std::fmt;
+
+pub use checkpoint::{Checkpoint, DenseHead, TextSettings};
+pub use error::ConvertError;
+pub use gate::{Report, Side};
+pub use parent::Parent;
+use serde::{Deserialize, Serialize};
+
+/// How a checkpoint becomes a case.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Width of a weight.
+    pub weights: Weights,
+    /// Every row has a scale of its own (one byte): finer, and larger.
+    pub row_scales: bool,
+    /// Bits that tell features apart within a bucket: 8 or 16. Of unknown features about one in `2^bits / 10` is taken
+    /// for a known one.
+    pub fingerprint_bits: u8,
+    /// The most features of a text that count.
+    pub max_ids: u32,
+    /// The largest case in bytes; less important features are left out until it fits.
+    #[serde(with = "size")]
+    pub max_size: Option<u64>,
+    /// The largest loss of accuracy against the floating-point parent, in points (0.3 = 0.3 %).
+    pub max_drop: f64,
+    /// Verdicts of a lower probability abstain.
+    pub abstain_below: f32,
+    /// Texts of the golden vectors, at least 16; empty for those that come with this crate.
+    #[serde(skip)]
+    pub golden_texts: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            weights: Weights::Int8,
+            row_scales: false,
+            fingerprint_bits: 16,
+            max_ids: 512,
+            max_size: None,
+            max_drop: 0.3,
+            abstain_below: 0.0,
+            golden_texts: Vec::new(),
+        }
+    }
+}
+
+/// Width of a weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Weights {
+    /// -7 to 7, two in a byte.
+    Int4,
+    /// -127 to 127.
+    Int8,
+}
+
+impl Weights {
+    /// Bits of a weight.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        match self {
+            Self::Int4 => 4,
+            Self::Int8 => 8,
+        }
+    }
+
+    /// The largest magnitude used; symmetric, so the lowest code is not.
+    #[must_use]
+    pub const fn max(self) -> i8 {
+        match self {
+            Self::Int4 => 7,
+            Self::Int8 => 127,
+        }
+    }
+}
+
+/// A case that passed its gate.
+#[derive(Clone, Debug)]
+pub struct Converted {
+    /// The file.
+    pub case: Vec<u8>,
+    /// What was gained and what was lost.
+    pub report: Report,
+}
+
+/// Converts a checkpoint. `held_out` are labelled texts that training did not see: they set the temperature and judge
+/// the loss.
+///
+/// # Errors
+/// [`ConvertError::Gate`] if the case would be too large or lose too much (then nothing should be written);
+/// [`ConvertError::Checkpoint`] and [`ConvertError::Options`] if the input makes no sense.
+pub fn convert(
+    checkpoint: &Checkpoint,
+    held_out: &[(String, u32)],
+    options: &Options,
+) -> Result<Converted, ConvertError> {
+    checkpoint.check()?;
+    options.check()?;
+    let classes = checkpoint.labels.len();
+    if let Some((_, label)) = held_out.iter().find(|(_, label)| *label as usize >= classes) {
+        return Err(ConvertError::Options(format!(
+            "held-out label {label} found, classes are 0 to {}",
+            classes - 1
+        )));
+    }
+    let order = prune::by_importance(checkpoint);
+    let mut keep = prune::first_guess(checkpoint, options).min(order.len());
+    let built = loop {
+        let built = build::case(checkpoint, &order[..keep], held_out, options)?;
+        let size = built.bytes.len() as u64;
+        match options.max_size.filter(|&limit| size > limit) {
+            None => break built,
+            Some(limit) => {
+                let excess = (size - limit).div_ceil(prune::bytes_per_row(checkpoint, options));
+                keep = usize::try_from(excess)
+                    .ok()
+                    .and_then(|n| keep.checked_sub(n))
+                    .filter(|&k| k > 0)
+                    .ok_or_else(|| {
+                        ConvertError::too_large(
+                            &built.report,
+                            limit,
+                            "even a case of a single feature is larger",
+                        )
+                    })?;
+            }
+        }
+    };
+    gate::judge(&built.report, options)?;
+    Ok(Converted { case: built.bytes, report: built.report })
+}
+
+impl Options {
+    fn check(&self) -> Result<(), ConvertError> {
+        let bad = |message: String| Err(ConvertError::Options(message));
+        if !matches!(self.fingerprint_bits, 8 | 16) {
+            return bad(format!("fingerprint_bits {} found, allowed are 8 and 16", self.fingerprint_bits));
+        }
+        if !(1..=65_535).contains(&self.max_ids) {
+            return bad(format!("max_ids {} found, allowed are 1 to 65535", self.max_ids));
+        }
+        if !(0.0..=100.0).contains(&self.max_drop) {
+            return bad(format!("max_drop {} found, allowed are 0 to 100 points", self.max_drop));
+        }
+        if !(0.0..=1.0).contains(&self.abstain_below) {
+            return bad(format!("abstain_below {} found, allowed are 0 to 1", self.abstain_below));
+        }
+        let texts = self.golden_texts.len();
+        if texts != 0 && !(16..=1024).contains(&texts) {
+            return bad(format!("{texts} golden texts found, allowed are 16 to 1024"));
+        }
+        Ok(())
+    }
+}
+
+/// A size in bytes as people write it: `65536`, `64KiB`, `1MiB`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+impl std::str::FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let factor = match unit.trim() {
+            "" | "B" => Some(1),
+            "KiB" | "K" => Some(1 << 10),
+            "MiB" | "M" => Some(1 << 20),
+            _ => None,
+        };
+        let bytes = number.parse::<u64>().ok().zip(factor).and_then(|(n, f)| n.checked_mul(f));
+        bytes
+            .map(Self)
+            .ok_or_else(|| format!("size {text:?} found, allowed are bytes, or a number with KiB or MiB"))
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            n if n > 0 && n.is_multiple_of(1 << 20) => write!(f, "{}MiB", n >> 20),
+            n if n > 0 && n.is_multiple_of(1 << 10) => write!(f, "{}KiB", n >> 10),
+            n => write!(f, "{n}"),
+        }
+    }
+}
+
+mod size {
+    use super::Size;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(size: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+        match size {
+            Some(bytes) => serializer.collect_str(&Size(*bytes)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Bytes(u64),
+            Text(String),
+        }
+        match Option::<Written>::deserialize(deserializer)? {
+            None => Ok(None),
+            Some(Written::Bytes(bytes)) => Ok(Some(bytes)),
+            Some(Written::Text(text)) => {
+                text.parse::<Size>().map(|size| Some(size.0)).map_err(serde::de::Error::custom)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        let table = [
+            ("65536", Some(65_536)),
+            ("64KiB", Some(65_536)),
+            ("1MiB", Some(1 << 20)),
+            ("2 KiB", Some(2048)),
+        ];
+        for (text, bytes) in table {
+            assert_eq!(text.parse::<Size>().ok().map(|s| s.0), bytes, "{text}");
+        }
+        for text in ["", "KiB", "64kb", "-1", "1.5MiB", "99999999999999999999", "99999999999999MiB"] {
+            let message = text.parse::<Size>().unwrap_err();
+            assert!(message.starts_with(&format!("size {text:?} found")), "{message}");
+        }
+        assert_eq!(
+            [Size(65_536), Size(1 << 20), Size(1000), Size(0)].map(|s| s.to_string()),
+            ["64KiB", "1MiB", "1000", "0"]
+        );
+    }
+
+    #[test]
+    fn options_out_of_range_are_refused_by_name() {
+        let base = Options::default;
+        let table = [
+            (Options { fingerprint_bits: 12, ..base() }, "fingerprint_bits 12"),
+            (Options { max_ids: 0, ..base() }, "max_ids 0"),
+            (Options { max_drop: -1.0, ..base() }, "max_drop -1"),
+            (Options { abstain_below: 1.5, ..base() }, "abstain_below 1.5"),
+            (Options { golden_texts: vec!["one".into()], ..base() }, "1 golden texts"),
+        ];
+        for (options, expected) in table {
+            let message = options.check().unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The report of `typecase eval`: one HTML file without scripts, fonts or addresses.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::commands::eval::Figures;
+use crate::format::thousands;
+
+/// The page.
+pub(crate) fn html(figures: &Figures, data: &Path) -> String {
+    let evaluation = &figures.evaluation;
+    let mut page = String::from(
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Typecase evaluation</title>\n<style>\n\
+         body{font:16px/1.5 sans-serif;max-width:50em;margin:2em auto;padding:0 1em;color:#222}\n\
+         table{border-collapse:collapse;margin:1em 0}td,th{padding:.25em .75em;border:1px solid #ccc;text-align:right}\n\
+         th:first-child,td:first-child{text-align:left}.big{font-size:2em}code{font-size:.85em;word-break:break-all}\n\
+         </style>\n",
+    );
+    let percent = |share: f64| format!("{:.2} %", share * 100.0);
+    let _ = write!(
+        page,
+        "<h1>{}</h1>\n<p class=big>{} <small>({} to {})</small></p>\n\
+         <p>{} texts of <code>{}</code>, {} right; macro F1 {:.4}; expected calibration error {:.4}; {} cut, {} abstained.</p>\n\
+         <p>{} bytes, engine {}, {:.2} µs a text. Digest <code>{}</code></p>\n",
+        escape(&figures.case),
+        percent(evaluation.accuracy),
+        percent(evaluation.ci95[0]),
+        percent(evaluation.ci95[1]),
+        thousands(evaluation.items),
+        escape(&data.display().to_string()),
+        thousands(evaluation.correct),
+        evaluation.macro_f1,
+        evaluation.ece,
+        thousands(figures.truncated),
+        thousands(evaluation.abstained),
+        thousands(figures.bytes),
+        escape(&figures.backend),
+        figures.seconds * 1e6 / evaluation.items.max(1) as f64,
+        escape(&figures.digest),
+    );
+    page += "<h2>Classes</h2>\n<table><tr><th>class<th>precision<th>recall<th>F1<th>texts</tr>\n";
+    for class in &evaluation.per_class {
+        let _ = writeln!(
+            page,
+            "<tr><td>{}<td>{:.3}<td>{:.3}<td>{:.3}<td>{}</tr>",
+            escape(&class.label),
+            class.precision,
+            class.recall,
+            class.f1,
+            thousands(class.items)
+        );
+    }
+    page += "</table>\n<h2>Confusion</h2>\n<p>Rows are what is true, columns what was found.</p>\n<table><tr><th>";
+    evaluation.per_class.iter().for_each(|class| page += &format!("<th>{}", escape(&class.label)));
+    page += "</tr>\n";
+    for (class, row) in evaluation.per_class.iter().zip(&evaluation.confusion) {
+        let cells: String = row.iter().map(|n| format!("<td>{}", thousands(*n))).collect();
+        let _ = writeln!(page, "<tr><td>{}{cells}</tr>", escape(&class.label));
+    }
+    page += "</table>\n";
+    if let Some(vs) = &figures.vs {
+        let _ = writeln!(
+            page,
+            "<h2>Against {}</h2>\n<p>{}; only this right {}, only that right {}, McNemar p = {:.3}.</p>",
+            escape(&vs.case),
+            percent(vs.accuracy),
+            vs.b,
+            vs.c,
+            vs.mcnemar_p
+        );
+    }
+    page += "</html>\n";
+    page
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,213 @@
+//! `typecase inspect`: everything a case says of itself.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+use typecase::Case;
+use typecase::engine::{Head, Payload, Pooling};
+
+use crate::failure::Failure;
+use crate::format::{hex, thousands};
+
+/// Show what a case holds.
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// The case
+    file: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Description<'a> {
+    name: &'a str,
+    digest: String,
+    bytes: u64,
+    sections: Vec<SectionLine>,
+    labels: Vec<&'a str>,
+    text: TextLine,
+    vocabulary: VocabularyLine,
+    bag: BagLine,
+    calibration: CalibrationLine,
+    golden_vectors: u32,
+    provenance: BTreeMap<&'a str, &'a str>,
+    scratch_bytes: usize,
+    multiply_adds: u64,
+}
+
+#[derive(Serialize)]
+struct SectionLine {
+    kind: String,
+    offset: u64,
+    bytes: u64,
+    crc32: String,
+}
+
+#[derive(Serialize)]
+struct TextLine {
+    tokenizer: &'static str,
+    word_ngrams: u8,
+    char_ngrams: [u8; 2],
+    marks: bool,
+    cased: bool,
+    skips: bool,
+    max_bytes: u32,
+    max_ids: usize,
+}
+
+#[derive(Serialize)]
+struct VocabularyLine {
+    features: u32,
+    buckets: u32,
+    fingerprint_bits: u8,
+}
+
+#[derive(Serialize)]
+struct BagLine {
+    rows: u32,
+    width: u16,
+    weight_bits: u8,
+    row_scales: bool,
+    pooling: &'static str,
+    hidden: bool,
+}
+
+#[derive(Serialize)]
+struct CalibrationLine {
+    score_scale: f32,
+    temperature: f32,
+    abstain_below: f32,
+}
+
+impl Inspect {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let case = typecase::open(&self.file)?;
+        let description = describe(&case)?;
+        if self.json {
+            println!("{}", serde_json::to_string(&description).unwrap_or_default());
+        } else {
+            print(&description);
+        }
+        Ok(())
+    }
+}
+
+fn describe(case: &Case) -> Result<Description<'_>, Failure> {
+    let Payload::Bag(bag) = case.payload() else {
+        return Err(Failure::input(format!(
+            "{}: payload of a kind that this program cannot describe",
+            case.name()
+        )));
+    };
+    let spec = case.ngrams().spec();
+    let shape = case.vocabulary().shape();
+    let cost = case.cost();
+    let calibration = case.calibration();
+    let sections = case.sections().map(|section| SectionLine {
+        kind: section.record.kind.to_string(),
+        offset: section.record.offset,
+        bytes: section.record.len,
+        crc32: format!("{:08x}", section.record.crc32),
+    });
+    Ok(Description {
+        name: case.name(),
+        digest: format!("sha256:{}", hex(&case.digest())),
+        bytes: case.bytes().len() as u64,
+        sections: sections.collect(),
+        labels: case.labels().iter().collect(),
+        text: TextLine {
+            tokenizer: "hashed n-grams",
+            word_ngrams: spec.word_max,
+            char_ngrams: [spec.char_min, spec.char_max],
+            marks: spec.marks,
+            cased: spec.cased,
+            skips: spec.skips,
+            max_bytes: spec.max_bytes,
+            max_ids: cost.ids,
+        },
+        vocabulary: VocabularyLine {
+            features: shape.count(),
+            buckets: shape.buckets(),
+            fingerprint_bits: shape.fingerprint_bits(),
+        },
+        bag: BagLine {
+            rows: bag.shape.rows,
+            width: bag.shape.width,
+            weight_bits: bag.shape.weight_bits,
+            row_scales: bag.shape.row_scales,
+            pooling: match bag.shape.pooling {
+                Pooling::Sum => "sum",
+                Pooling::Mean => "mean",
+                Pooling::SquareRoot => "square-root",
+            },
+            hidden: bag.shape.head != Head::None,
+        },
+        calibration: CalibrationLine {
+            score_scale: calibration.score_scale,
+            temperature: calibration.temperature,
+            abstain_below: calibration.abstain_below,
+        },
+        golden_vectors: case.golden().len(),
+        provenance: case.provenance().iter().collect(),
+        scratch_bytes: cost.scratch_bytes,
+        multiply_adds: cost.multiply_adds,
+    })
+}
+
+fn print(description: &Description<'_>) {
+    let Description { text, vocabulary, bag, calibration, .. } = description;
+    println!("{}: {} bytes", description.name, thousands(description.bytes));
+    println!("{}", description.digest);
+    println!("\nsections");
+    for section in &description.sections {
+        println!(
+            "  {:<12} {:>10} bytes at {:>10}",
+            section.kind,
+            thousands(section.bytes),
+            thousands(section.offset)
+        );
+    }
+    println!("\nlabels       {}", description.labels.join(", "));
+    let [low, high] = text.char_ngrams;
+    println!(
+        "text         words 1 to {}, characters {low} to {high}, marks {}, cased {}, skips {}; at most {} bytes and {} ids",
+        text.word_ngrams,
+        text.marks,
+        text.cased,
+        text.skips,
+        thousands(text.max_bytes.into()),
+        text.max_ids
+    );
+    println!(
+        "vocabulary   {} features in {} buckets, {}-bit fingerprints",
+        thousands(vocabulary.features.into()),
+        thousands(vocabulary.buckets.into()),
+        vocabulary.fingerprint_bits
+    );
+    println!(
+        "bag          {} rows of {}, {}-bit weights, row scales {}, pooling {}, hidden layer {}",
+        thousands(bag.rows.into()),
+        bag.width,
+        bag.weight_bits,
+        bag.row_scales,
+        bag.pooling,
+        bag.hidden
+    );
+    println!(
+        "calibration  score scale {:e}, temperature {:.4}, abstains below {}",
+        calibration.score_scale, calibration.temperature, calibration.abstain_below
+    );
+    println!("golden       {} vectors", description.golden_vectors);
+    println!(
+        "cost         {} bytes of scratch, at most {} multiply-adds a text",
+        thousands(description.scratch_bytes as u64),
+        thousands(description.multiply_adds)
+    );
+    println!("\nprovenance");
+    for (key, value) in &description.provenance {
+        println!("  {key:<18} {value}");
+    }
+}

@@ -1,0 +1,76 @@
+//! Progress of long work: a bar on a terminal, plain lines elsewhere; both on standard error.
+
+use std::io::IsTerminal;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use typecase_train::Event;
+
+/// Shows the events of a training run.
+pub(crate) struct Progress {
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(1);
+            if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} {msg}") {
+                bar.set_style(style.progress_chars("=> "));
+            }
+            bar
+        });
+        Self { bar }
+    }
+
+    pub(crate) fn show(&self, event: &Event) {
+        match event {
+            Event::Data { train, validation, skipped, .. } => {
+                self.line(format!(
+                    "data: {train} texts to learn from, {validation} held out, {skipped} bad rows left out"
+                ));
+            }
+            Event::Resumed { stage, epoch } => {
+                self.line(format!("resumed: stage {stage}, {epoch} epochs done"))
+            }
+            Event::Stage { stage, stages, features, epochs } => match &self.bar {
+                Some(bar) => {
+                    bar.set_length(*epochs as u64);
+                    bar.set_position(0);
+                    bar.set_prefix(format!("stage {stage}/{stages}, {features} features"));
+                }
+                None => self.line(format!("stage {stage}/{stages}: {features} features")),
+            },
+            Event::Epoch { stage, epoch, validation_loss, validation_accuracy, seconds, .. } => {
+                let figures =
+                    format!("loss {validation_loss:.4}, accuracy {:.2} %", validation_accuracy * 100.0);
+                match &self.bar {
+                    Some(bar) => {
+                        bar.set_position(*epoch as u64);
+                        bar.set_message(figures);
+                    }
+                    None => self.line(format!("stage {stage} epoch {epoch}: {figures}, {seconds:.1} s")),
+                }
+            }
+            Event::Done { features, validation_accuracy, ci95, ece, temperature, seconds } => {
+                if let Some(bar) = &self.bar {
+                    bar.finish_and_clear();
+                }
+                self.line(format!(
+                    "done: {features} features, held-out accuracy {:.2} % ({:.2} to {:.2}), calibration error {:.3}, temperature {temperature:.3}, {seconds:.1} s",
+                    validation_accuracy * 100.0,
+                    ci95[0] * 100.0,
+                    ci95[1] * 100.0,
+                    ece,
+                ));
+            }
+            _ => {}
+        }
+    }
+
+    fn line(&self, text: String) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => eprintln!("{text}"),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! `typecase train`: a recipe becomes a checkpoint.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Args;
+use typecase_train::{Recipe, TrainOptions};
+
+use crate::commands::progress::Progress;
+use crate::failure::Failure;
+use crate::input;
+
+/// Train a checkpoint from a recipe.
+#[derive(Debug, Args)]
+pub(crate) struct Train {
+    /// The recipe (TOML)
+    #[arg(long, value_name = "FILE")]
+    recipe: PathBuf,
+    /// Folder that the recipe's data files are beside; else TYPECASE_DATA, ../shared/data, the current folder
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Folder for checkpoint, log and state; else out/NAME
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Instead of the recipe's seed
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Worker threads; the result does not depend on it. Else one per core
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Where to train: cpu
+    #[arg(long, default_value = "cpu", value_name = "NAME")]
+    device: String,
+    /// Go on from the state that an interrupted run saved
+    #[arg(long)]
+    resume: bool,
+}
+
+impl Train {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        if self.device != "cpu" {
+            return Err(Failure::input(format!("device {}: not in this build, allowed is cpu", self.device)));
+        }
+        let mut recipe = Recipe::load(&self.recipe)?;
+        if let Some(seed) = self.seed {
+            recipe.train.seed = seed;
+        }
+        let out = self.out.unwrap_or_else(|| PathBuf::from("out").join(&recipe.name));
+        let stop = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&stop);
+        // The first signal asks for a clean stop; the second ends the program.
+        let handler = ctrlc::set_handler(move || {
+            if asked.swap(true, Ordering::Relaxed) {
+                std::process::exit(1);
+            }
+            eprintln!("stopping after this epoch; once more to stop at once");
+        });
+        handler.map_err(|e| Failure::input(format!("signal handler: {e}")))?;
+        let options = TrainOptions {
+            data: &input::data_folder(self.data.as_deref()),
+            out: &out,
+            threads: threads(self.threads),
+            resume: self.resume,
+            stop: &stop,
+        };
+        let progress = Progress::new();
+        typecase_train::train(&recipe, &options, &mut |event| progress.show(event))?;
+        println!("{}", out.display());
+        eprintln!("next: typecase convert {} -o {}.case", out.display(), recipe.name);
+        Ok(())
+    }
+}
+
+/// As many as given, else one per core.
+pub(crate) fn threads(given: Option<usize>) -> usize {
+    given.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+}

@@ -1,0 +1,88 @@
+//! `cargo xtask`: the development tasks of the workspace. `cargo xtask help` lists them.
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, reason = "a command for people: its results go to standard output")]
+
+use std::env;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use xtask::{codegen, setup, test_run, tidy, workspace_root};
+
+const USAGE: &str = "\
+usage: cargo xtask <task>
+
+  setup              make this machine ready for the tests; one line for each optional tool or data set
+  test [-- FILTER]   every check and every test; the last line is `N passed, N failed, N skipped`.
+                     With a filter (any libtest arguments): only the command is built and those tests are run
+  tidy               layering, unsafe code, manifests, files: one line for each violation
+  codegen [--check]  write the generated sources; --check only compares
+  help               this text
+
+exit codes: 0 done, 1 a check failed, 2 wrong usage";
+
+/// The exit code for wrong usage.
+const WRONG_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["setup"] => run_setup(),
+        ["test"] => run_tests(&[]),
+        ["test", "--", filter @ ..] => run_tests(filter),
+        ["tidy"] => run_tidy(),
+        ["codegen"] => run_codegen(false),
+        ["codegen", "--check"] => run_codegen(true),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(true)
+        }
+        _ => {
+            eprintln!("error: arguments: found `{}`\n\n{USAGE}", words.join(" "));
+            return ExitCode::from(WRONG_USAGE);
+        }
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_setup() -> Result<bool> {
+    setup::run(&workspace_root()?)?;
+    Ok(true)
+}
+
+fn run_tests(filter: &[&str]) -> Result<bool> {
+    test_run::run(&workspace_root()?, filter)
+}
+
+fn run_tidy() -> Result<bool> {
+    let violations = tidy::check(&workspace_root()?)?;
+    for violation in &violations {
+        println!("{violation}");
+    }
+    if !violations.is_empty() {
+        eprintln!("tidy: {} violations, 0 allowed", violations.len());
+    }
+    Ok(violations.is_empty())
+}
+
+fn run_codegen(check: bool) -> Result<bool> {
+    let root = workspace_root()?;
+    if !check {
+        for path in codegen::write(&root)? {
+            println!("{path}: written");
+        }
+        return Ok(true);
+    }
+    let differences = codegen::differences(&root)?;
+    for difference in &differences {
+        println!("{difference}");
+    }
+    Ok(differences.is_empty())
+}

@@ -1,0 +1,159 @@
+//! What the tests need of a machine, and what they skip without it.
+//!
+//! Nothing beyond the Rust toolchain is required. Every optional tool or data set is one [`Requirement`]; one that
+//! can be put in place without asking anybody has an `install`, and `cargo xtask setup` runs it.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+/// The bare-metal target on which the `no_std` crates are built.
+pub const BARE_METAL_TARGET: &str = "thumbv7em-none-eabihf";
+
+/// The environment variable that names the folder with labelled data.
+pub const DATA_DIR: &str = "TYPECASE_DATA";
+
+/// A tool or data set that some tests use.
+pub struct Requirement {
+    /// What it is called.
+    pub name: &'static str,
+    /// What is skipped without it.
+    pub skipped_without: &'static str,
+    /// How a person gets it.
+    pub how: &'static str,
+    /// Looks for it in the workspace at this path: a few words on what was found, or `None`.
+    pub check: fn(&Path) -> Option<String>,
+    /// Puts it in place, for those that need no decision and no password.
+    pub install: Option<fn(&Path) -> Result<()>>,
+}
+
+/// Everything the tests can use, in the order in which it is reported.
+pub const REQUIREMENTS: &[Requirement] = &[
+    Requirement {
+        name: "labelled data",
+        skipped_without: "the tests and benches that measure accuracy on real texts",
+        how: "set TYPECASE_DATA to a folder that holds agnews/test.csv (`typecase data fetch ag-news`)",
+        check: |root| labelled_data(root).map(|dir| dir.display().to_string()),
+        install: None,
+    },
+    Requirement {
+        name: "cargo-deny",
+        skipped_without: "the check of licences, banned crates and sources",
+        how: "cargo install cargo-deny --locked",
+        check: |_| answer("cargo", &["deny", "--version"]),
+        install: None,
+    },
+    Requirement {
+        name: "bare-metal target",
+        skipped_without: "the build of the no_std crates without a standard library",
+        how: "rustup target add thumbv7em-none-eabihf",
+        check: |_| has_bare_metal_target().then(|| BARE_METAL_TARGET.to_owned()),
+        install: None,
+    },
+    Requirement {
+        name: "python3 with fasttext",
+        skipped_without: "the peer benchmark against fastText; no test needs it",
+        how: "python3 -m pip install fasttext",
+        check: |_| answer("python3", &["-c", "import fasttext; print('importable')"]),
+        install: None,
+    },
+];
+
+/// Checks every requirement, installs what can be installed, and prints one line for each.
+///
+/// # Errors
+///
+/// When an installation was tried and failed; the other requirements are reported all the same.
+pub fn run(root: &Path) -> Result<()> {
+    let mut outcome = Ok(());
+    for requirement in REQUIREMENTS {
+        match satisfy(requirement, root) {
+            Ok(line) => println!("{line}"),
+            Err(error) => {
+                println!("{}", absent(requirement));
+                outcome = outcome.and(Err(error));
+            }
+        }
+    }
+    outcome
+}
+
+/// The folder with labelled data: `TYPECASE_DATA`, then `../shared/data`, the first that holds `agnews/test.csv`.
+pub fn labelled_data(root: &Path) -> Option<PathBuf> {
+    let candidates = [env::var_os(DATA_DIR).map(PathBuf::from), Some(root.join("../shared/data"))];
+    candidates.into_iter().flatten().find(|dir| dir.join("agnews/test.csv").is_file())
+}
+
+/// Whether the toolchain has the core library of [`BARE_METAL_TARGET`].
+pub(crate) fn has_bare_metal_target() -> bool {
+    answer("rustc", &["--print", "target-libdir", "--target", BARE_METAL_TARGET])
+        .is_some_and(|dir| Path::new(&dir).is_dir())
+}
+
+/// One line on a requirement, after having tried to install it if that is possible.
+fn satisfy(requirement: &Requirement, root: &Path) -> Result<String> {
+    if let Some(found) = (requirement.check)(root) {
+        return Ok(present(requirement, &found));
+    }
+    if let Some(install) = requirement.install {
+        install(root).with_context(|| format!("{}: installation", requirement.name))?;
+        if let Some(found) = (requirement.check)(root) {
+            return Ok(present(requirement, &found));
+        }
+    }
+    Ok(absent(requirement))
+}
+
+fn present(requirement: &Requirement, found: &str) -> String {
+    format!("{}: present ({found})", requirement.name)
+}
+
+fn absent(requirement: &Requirement) -> String {
+    let Requirement { name, skipped_without, how, .. } = requirement;
+    format!("{name}: absent; skipped without it: {skipped_without}; to get it: {how}")
+}
+
+/// The first line that a program prints, if it can be started and succeeds.
+fn answer(program: &str, args: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(args).stdin(Stdio::null()).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    output.status.success().then(|| text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::bail;
+
+    fn requirement(
+        check: fn(&Path) -> Option<String>,
+        install: Option<fn(&Path) -> Result<()>>,
+    ) -> Requirement {
+        Requirement { name: "tool", skipped_without: "a test", how: "get tool", check, install }
+    }
+
+    #[test]
+    fn one_line_says_what_was_found_or_what_is_skipped_and_the_cure() {
+        let here = Path::new(".");
+        let found = requirement(|_| Some("1.0".to_owned()), None);
+        assert_eq!(satisfy(&found, here).unwrap(), "tool: present (1.0)");
+        let missing = requirement(|_| None, None);
+        let line = satisfy(&missing, here).unwrap();
+        assert_eq!(line, "tool: absent; skipped without it: a test; to get it: get tool");
+    }
+
+    #[test]
+    fn a_failed_installation_is_an_error_and_an_idle_one_leaves_it_absent() {
+        let here = Path::new(".");
+        assert!(satisfy(&requirement(|_| None, Some(|_| bail!("no room"))), here).is_err());
+        let line = satisfy(&requirement(|_| None, Some(|_| Ok(()))), here).unwrap();
+        assert!(line.starts_with("tool: absent"), "{line}");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_absent() {
+        assert_eq!(answer("typecase-no-such-program", &[]), None);
+    }
+}

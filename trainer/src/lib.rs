@@ -1,0 +1,29 @@
+//! Labelled text to checkpoint: readers, splits, the sparse bag trainer, evaluation. Host only.
+//!
+//! ```text
+//! files -> data.rs -> corpus.rs -> bag.rs: [select.rs -> dual.rs] per stage -> Checkpoint -> typecase-convert
+//!          readers    hashed       which     dual coordinate
+//!          split      features     features  descent
+//! ```
+//! [`train`] runs a [`Recipe`] (a TOML file) and leaves a folder with a checkpoint, the validation split, and a log.
+//! The same recipe, data and seed give the same bytes, on any number of threads; an interrupted run goes on bit for
+//! bit.
+#![forbid(unsafe_code)]
+
+mod bag;
+mod corpus;
+pub mod data;
+mod dual;
+mod error;
+pub mod evaluate;
+mod log;
+pub mod random;
+mod recipe;
+mod select;
+mod state;
+mod train;
+
+pub use error::TrainError;
+pub use log::Event;
+pub use recipe::{ClassWeights, DataRecipe, Recipe, TrainRecipe};
+pub use train::{TrainOptions, Trained, train};

@@ -1,0 +1,69 @@
+//! What a run tells while it goes on: the progress bar and `log.jsonl` are made of it.
+
+use serde::Serialize;
+
+/// One step of a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The data are read.
+    Data {
+        /// Texts to learn from.
+        train: usize,
+        /// Texts held out.
+        validation: usize,
+        /// Bad rows left out.
+        skipped: u64,
+        /// SHA-256 of the training files, in hexadecimal.
+        sha256: String,
+    },
+    /// The run goes on from a saved state.
+    Resumed {
+        /// Stage, from 1.
+        stage: usize,
+        /// Epochs done in it.
+        epoch: usize,
+    },
+    /// A stage begins.
+    Stage {
+        /// Stage, from 1.
+        stage: usize,
+        /// Stages in all.
+        stages: usize,
+        /// Features at work.
+        features: usize,
+        /// Epochs at most.
+        epochs: usize,
+    },
+    /// An epoch ends.
+    Epoch {
+        /// Stage, from 1.
+        stage: usize,
+        /// Epoch in the stage, from 1.
+        epoch: usize,
+        /// Mean loss on the validation split: squared hinge, summed over the classes.
+        validation_loss: f64,
+        /// Share of the validation split that comes out right.
+        validation_accuracy: f64,
+        /// The largest step of this epoch in any dual variable.
+        largest_step: f32,
+        /// Wall clock since the run began.
+        seconds: f64,
+    },
+    /// The run is over.
+    Done {
+        /// Features of the checkpoint.
+        features: usize,
+        /// Share of the validation split that the checkpoint gets right.
+        validation_accuracy: f64,
+        /// Wilson 95 % interval.
+        ci95: [f64; 2],
+        /// Expected calibration error, after temperature.
+        ece: f64,
+        /// Fitted on the validation split.
+        temperature: f32,
+        /// Wall clock since the run began.
+        seconds: f64,
+    },
+}
