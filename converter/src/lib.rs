@@ -42,8 +42,8 @@ use serde::{Deserialize, Serialize};
 pub struct Options {
     /// Width of a weight.
     pub weights: Weights,
-    /// Every row has a scale of its own (one byte): finer, and larger.
-    pub row_scales: bool,
+    /// Every row has a scale of its own: finer, and larger.
+    pub row_scales: RowScales,
     /// Bits that tell features apart within a bucket: 8 or 16. Of unknown features about one in `2^bits / 10` is taken
     /// for a known one.
     pub fingerprint_bits: u8,
@@ -65,7 +65,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             weights: Weights::Int8,
-            row_scales: false,
+            row_scales: RowScales::Shift,
             fingerprint_bits: 16,
             max_ids: 512,
             max_size: None,
@@ -84,6 +84,30 @@ pub enum Weights {
     Int4,
     /// -127 to 127.
     Int8,
+}
+
+/// Scale of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RowScales {
+    /// One scale for all rows.
+    None,
+    /// 1, 2, 4 or 8 times the common scale: two bits a row.
+    Shift,
+    /// 1 to 255 times the common scale: a byte a row.
+    Multiple,
+}
+
+impl RowScales {
+    /// Bits of a scale.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Shift => 2,
+            Self::Multiple => 8,
+        }
+    }
 }
 
 impl Weights {

@@ -27,7 +27,7 @@ pub(crate) fn by_importance(checkpoint: &Checkpoint) -> Vec<u32> {
 /// Bytes that one more feature costs, rounded down.
 pub(crate) fn bytes_per_row(checkpoint: &Checkpoint, options: &Options) -> u64 {
     let row = shape(checkpoint, options, 1).row_bytes() as u64;
-    (row + u64::from(options.row_scales) + u64::from(options.fingerprint_bits / 8)).max(1)
+    (row + u64::from(options.row_scales.bits() / 8) + u64::from(options.fingerprint_bits / 8)).max(1)
 }
 
 /// How many rows may fit, before anything is built; never too few.
@@ -53,7 +53,7 @@ pub(crate) fn shape(checkpoint: &Checkpoint, options: &Options, rows: u32) -> Ba
         width: u16::try_from(checkpoint.width).unwrap_or(u16::MAX),
         classes: u16::try_from(checkpoint.labels.len()).unwrap_or(u16::MAX),
         weight_bits: options.weights.bits(),
-        row_scales: options.row_scales,
+        scale_bits: options.row_scales.bits(),
         pooling: checkpoint.pooling,
         head: if checkpoint.head.is_some() { Head::Relu { shift: 0 } } else { Head::None },
     }

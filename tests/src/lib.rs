@@ -127,7 +127,7 @@ impl CaseParts {
             width: 5,
             classes: 3,
             weight_bits: 4,
-            row_scales: true,
+            scale_bits: 8,
             pooling: Pooling::SquareRoot,
             head: Head::Relu { shift: 2 },
         };

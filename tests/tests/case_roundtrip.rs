@@ -31,10 +31,18 @@ fn a_pooling() -> impl Strategy<Value = Pooling> {
 }
 
 fn a_bag() -> impl Strategy<Value = NewBag> {
-    let shape = (1u32..40, 2u16..12, 2u16..8, any::<bool>(), any::<bool>(), a_pooling(), a_head());
-    let shape = shape.prop_map(|(rows, width, classes, narrow, row_scales, pooling, head)| {
+    let shape = (
+        1u32..40,
+        2u16..12,
+        2u16..8,
+        any::<bool>(),
+        prop_oneof![Just(0u8), Just(2), Just(8)],
+        a_pooling(),
+        a_head(),
+    );
+    let shape = shape.prop_map(|(rows, width, classes, narrow, scale_bits, pooling, head)| {
         let width = if head == Head::None { classes } else { width };
-        BagShape { rows, width, classes, weight_bits: if narrow { 4 } else { 8 }, row_scales, pooling, head }
+        BagShape { rows, width, classes, weight_bits: if narrow { 4 } else { 8 }, scale_bits, pooling, head }
     });
     shape.prop_flat_map(|shape| {
         let (rows, width, classes) =
@@ -45,7 +53,10 @@ fn a_bag() -> impl Strategy<Value = NewBag> {
             vec(-9999i32..9999, width),
             vec(-9999i32..9999, classes),
             vec(any::<i8>(), classes * width),
-            vec(1u8.., if shape.row_scales { rows } else { 0 }),
+            vec(
+                if shape.scale_bits == 2 { 0u8..=3 } else { 1..=255 },
+                if shape.scale_bits == 0 { 0 } else { rows },
+            ),
             vec(limit, rows * width),
         )
             .prop_map(move |(bias, head_bias, head_weights, scales, weights)| NewBag {
@@ -75,7 +86,10 @@ fn read_bag(bag: &Bag<'_>) -> NewBag {
         bias: numbers(bag.bias),
         head_bias: numbers(bag.head_bias),
         head_weights: bag.head_weights.iter().map(|w| w.cast_signed()).collect(),
-        scales: bag.scales.to_vec(),
+        scales: match bag.shape.scale_bits {
+            2 => (0..bag.shape.rows as usize).map(|row| bag.scales[row / 4] >> (row % 4 * 2) & 3).collect(),
+            _ => bag.scales.to_vec(),
+        },
         weights: weights.collect(),
     }
 }

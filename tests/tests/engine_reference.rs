@@ -73,8 +73,12 @@ impl Reference {
         };
         let sum_of = |column: usize| {
             let row_of = |&id: &usize| {
-                let scale = self.bag.scales.get(id).copied().unwrap_or(1);
-                i64::from(scale) * i64::from(self.bag.weights[id * width + column])
+                let scale = match (self.bag.shape.scale_bits, self.bag.scales.get(id)) {
+                    (2, Some(&code)) => 2i64.pow(code.into()),
+                    (8, Some(&scale)) => scale.into(),
+                    _ => 1,
+                };
+                scale * i64::from(self.bag.weights[id * width + column])
             };
             ids.iter().map(row_of).sum::<i64>() + normed(self.bag.bias[column])
         };
@@ -118,7 +122,11 @@ fn a_bag(shape: BagShape, seed: u32, largest_bias: i64) -> NewBag {
     let (rows, width, classes) = (shape.rows as usize, usize::from(shape.width), usize::from(shape.classes));
     let classes = if shape.head == Head::None { 0 } else { classes };
     let limit = if shape.weight_bits == 4 { 8 } else { 128 };
-    let scales = if shape.row_scales { rows } else { 0 };
+    let (scales, lowest, highest) = match shape.scale_bits {
+        0 => (0, 0, 0),
+        2 => (rows, 0, 3),
+        _ => (rows, 1, 255),
+    };
     NewBag {
         shape,
         bias: numbers(seed, width, -largest_bias, largest_bias).into_iter().map(|n| n as i32).collect(),
@@ -127,7 +135,7 @@ fn a_bag(shape: BagShape, seed: u32, largest_bias: i64) -> NewBag {
             .map(|n| n as i32)
             .collect(),
         head_weights: numbers(seed ^ 1, classes * width, -128, 127).into_iter().map(|n| n as i8).collect(),
-        scales: numbers(seed ^ 2, scales, 1, 255).into_iter().map(|n| n as u8).collect(),
+        scales: numbers(seed ^ 2, scales, lowest, highest).into_iter().map(|n| n as u8).collect(),
         weights: numbers(seed ^ 3, rows * width, -limit, limit - 1).into_iter().map(|n| n as i8).collect(),
     }
 }
@@ -202,7 +210,7 @@ proptest! {
     #[test]
     fn the_engine_equals_the_reference(
         spec in a_spec(), step in 1usize..9, wide_prints: bool, max_ids in 1u32..80,
-        classes in 2u16..=8, width in 1u16..=17, narrow: bool, row_scales: bool, pooling in a_pooling(),
+        classes in 2u16..=8, width in 1u16..=17, narrow: bool, scale_bits in prop_oneof![Just(0u8), Just(2), Just(8)], pooling in a_pooling(),
         head in prop::option::of(0u8..=12), seed: u32, bias in 0i64..2000, texts in vec(a_text(), 1..6),
     ) {
         let vocabulary = a_vocabulary(spec, step, if wide_prints { 16 } else { 8 });
@@ -211,7 +219,7 @@ proptest! {
             width: if head.is_some() { width } else { classes },
             classes,
             weight_bits: if narrow { 4 } else { 8 },
-            row_scales,
+            scale_bits,
             pooling,
             head: head.map_or(Head::None, |shift| Head::Relu { shift }),
         };
@@ -249,7 +257,10 @@ fn at_the_limit(shape: BagShape, max_ids: u32, sign: i64, vocabulary: &Builder) 
             bias: vec![(sign * bias) as i32; width],
             head_bias: vec![(-head_bias) as i32; classes],
             head_weights: vec![-128; classes * width],
-            scales: vec![255; if shape.row_scales { rows } else { 0 }],
+            scales: vec![
+                if shape.scale_bits == 2 { 3 } else { 255 };
+                if shape.scale_bits == 0 { 0 } else { rows }
+            ],
             weights: vec![extreme as i8; rows * width],
         };
         let names = &NAMES[..shape.classes.into()];
@@ -281,9 +292,9 @@ fn sums_and_scores_at_the_limit_of_32_bits_are_exact() {
     let mut cases = 0;
     let mut closest = 0;
     for max_ids in [1u32, 2, 3, 40, 1000, 65_535] {
-        for (weight_bits, row_scales, pooling, shift, sign) in shapes() {
+        for (weight_bits, scale_bits, pooling, shift, sign) in shapes() {
             let head = shift.map_or(Head::None, |shift| Head::Relu { shift });
-            let shape = BagShape { rows, width: 2, classes: 2, weight_bits, row_scales, pooling, head };
+            let shape = BagShape { rows, width: 2, classes: 2, weight_bits, scale_bits, pooling, head };
             let Some((file, bag)) = at_the_limit(shape, max_ids, sign, &vocabulary) else { continue };
             let case = Case::parse(file.as_slice()).unwrap();
             let reference = Reference::new(LONG, max_ids, &vocabulary, &bag);
@@ -302,15 +313,15 @@ fn sums_and_scores_at_the_limit_of_32_bits_are_exact() {
 }
 
 /// Every kind of bag: weight bits, row scales, pooling, shift of a head, sign of the numbers.
-fn shapes() -> impl Iterator<Item = (u8, bool, Pooling, Option<u8>, i64)> {
+fn shapes() -> impl Iterator<Item = (u8, u8, Pooling, Option<u8>, i64)> {
     let poolings = [Pooling::Sum, Pooling::Mean, Pooling::SquareRoot];
     let shifts = [None, Some(0), Some(8), Some(31)];
     [4, 8].into_iter().flat_map(move |bits| {
-        [false, true].into_iter().flat_map(move |row_scales| {
+        [0, 2, 8].into_iter().flat_map(move |scale_bits| {
             poolings.into_iter().flat_map(move |pooling| {
                 shifts
                     .into_iter()
-                    .flat_map(move |shift| [-1, 1].map(|sign| (bits, row_scales, pooling, shift, sign)))
+                    .flat_map(move |shift| [-1, 1].map(|sign| (bits, scale_bits, pooling, shift, sign)))
             })
         })
     })

@@ -90,6 +90,7 @@ fn fresh(task: &Task<'_>, stage: usize, features: Vec<u32>, factors: Vec<f32>) -
         factors,
         best: model.clone(),
         model,
+        best_accuracy: -1.0,
         best_loss: f64::INFINITY,
         stale: 0,
         run,
@@ -151,8 +152,8 @@ impl Stage {
             let largest_step = state.model.sweep(&problem, &squares, &order);
             state.epoch += 1;
             let score = state.model.score(&held_out, task.classes);
-            if score.loss < state.best_loss {
-                (state.best_loss, state.stale) = (score.loss, 0);
+            if (score.accuracy, -score.loss) > (state.best_accuracy, -state.best_loss) {
+                (state.best_accuracy, state.best_loss, state.stale) = (score.accuracy, score.loss, 0);
                 state.best = state.model.clone();
             } else {
                 state.stale += 1;

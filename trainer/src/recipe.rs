@@ -76,7 +76,8 @@ pub struct TrainRecipe {
     pub cost: f32,
     /// Passes over the data in a stage, at most.
     pub epochs: usize,
-    /// A stage ends after so many epochs without a lower validation loss, and falls back to the lowest.
+    /// A stage ends after so many epochs without a better validation accuracy (or the same and a lower loss), and falls
+    /// back to the best.
     pub patience: usize,
     /// Weight of a text by its class.
     pub class_weights: ClassWeights,

@@ -24,9 +24,11 @@ pub(crate) struct State {
     pub(crate) factors: Vec<f32>,
     /// Where the descent stands.
     pub(crate) model: Model,
-    /// The model of the lowest validation loss in this stage.
+    /// The model of the highest validation accuracy in this stage, of equals the one of lower loss.
     pub(crate) best: Model,
-    /// That loss.
+    /// That accuracy.
+    pub(crate) best_accuracy: f64,
+    /// Its validation loss.
     pub(crate) best_loss: f64,
     /// Epochs since then.
     pub(crate) stale: usize,
@@ -68,6 +70,7 @@ impl State {
             ("stage".to_owned(), self.stage.to_string()),
             ("epoch".to_owned(), self.epoch.to_string()),
             ("stale".to_owned(), self.stale.to_string()),
+            ("best_accuracy_bits".to_owned(), self.best_accuracy.to_bits().to_string()),
             ("best_loss_bits".to_owned(), self.best_loss.to_bits().to_string()),
             ("run".to_owned(), self.run.clone()),
         ]);
@@ -132,6 +135,7 @@ impl State {
             factors: floats("factors")?,
             model: model("model")?,
             best: model("best")?,
+            best_accuracy: f64::from_bits(number("best_accuracy_bits")?),
             best_loss: f64::from_bits(number("best_loss_bits")?),
             stale: count("stale")?,
             run: run.to_owned(),
@@ -159,6 +163,7 @@ mod tests {
             factors: vec![1.0, 0.1, 3.0],
             best: model.clone(),
             model,
+            best_accuracy: 0.9,
             best_loss: 0.1 + 0.2,
             stale: 2,
             run: "abc".to_owned(),

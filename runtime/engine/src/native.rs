@@ -1,7 +1,7 @@
 //! The native integer engine: the program of `typecase-kernels` over the parts of a case.
 
 use typecase_case::sections::bag::{Bag, Head, Pooling};
-use typecase_kernels::{Norm, narrow, scalar};
+use typecase_kernels::{Norm, RowScales, narrow, scalar};
 use typecase_text::Encoded;
 
 /// Where the scores stand and what divides the logits.
@@ -34,10 +34,11 @@ pub(crate) fn run(bag: &Bag<'_>, encoded: Encoded, ids: &[u32], numbers: &mut [i
     };
     let width = usize::from(bag.shape.width);
     let (sums, scores) = numbers.split_at_mut_checked(width).unwrap_or_default();
+    let scales = RowScales::new(bag.shape.scale_bits, bag.scales);
     if bag.shape.weight_bits == 4 {
-        narrow::sum_rows_i4(bag.weights, width, bag.scales, ids, sums);
+        narrow::sum_rows_i4(bag.weights, width, scales, ids, sums);
     } else {
-        narrow::sum_rows_i8(bag.weights, width, bag.scales, ids, sums);
+        narrow::sum_rows_i8(bag.weights, width, scales, ids, sums);
     }
     scalar::add_bias(bag.bias, norm, sums);
     let scores_at = match bag.shape.head {

@@ -18,8 +18,9 @@
 //! no compiler may change ([`probability`]): equal on every CPU, while a GPU is held to the scores.
 //!
 //! ```
+//! use typecase_kernels::{RowScales, scalar};
 //! let (weights, mut sums) = ([0x21, 0x0F], [0; 2]); // two rows of two 4-bit numbers: (1, 2) and (-1, 0)
-//! typecase_kernels::scalar::sum_rows_i4(&weights, 2, &[], &[0, 1, 0], &mut sums);
+//! scalar::sum_rows_i4(&weights, 2, RowScales::NONE, &[0, 1, 0], &mut sums);
 //! assert_eq!(sums, [1, 4]);
 //! ```
 #![no_std]
@@ -32,6 +33,36 @@ extern crate std;
 pub mod narrow;
 pub mod probability;
 pub mod scalar;
+
+/// How often each row counts, as it is stored.
+#[derive(Clone, Copy, Debug)]
+pub struct RowScales<'a> {
+    bits: u8,
+    bytes: &'a [u8],
+}
+
+impl<'a> RowScales<'a> {
+    /// Every row counts once.
+    pub const NONE: Self = Self { bits: 0, bytes: &[] };
+
+    /// Scales of 8 bits (multiples), of 2 bits (powers of two, four in a byte, lowest bits first), or of 0 bits (none).
+    #[must_use]
+    pub const fn new(bits: u8, bytes: &'a [u8]) -> Self {
+        Self { bits, bytes }
+    }
+
+    /// How often row `id` counts; never for a row that has no scale where others have.
+    #[inline(always)]
+    #[must_use]
+    pub fn of(&self, id: u32) -> i32 {
+        let byte = |at: u32| self.bytes.get(at as usize).copied();
+        match self.bits {
+            0 => 1,
+            2 => byte(id / 4).map_or(0, |codes| 1 << (codes >> (id % 4 * 2) & 3)),
+            _ => byte(id).unwrap_or(0).into(),
+        }
+    }
+}
 
 /// What a bias is multiplied with, and what divides the logits: the norm of `n` ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,17 +1,17 @@
 //! The specification: plain loops. Ids beyond the rows add nothing (a checked case has none).
 
-use crate::Norm;
+use crate::{Norm, RowScales};
 
 /// Adds rows of 8-bit numbers.
 ///
 /// # Shapes
-/// `weights`: rows x `width` bytes, i8; `scales`: one a row, or empty for 1; `sums`: `width`, overwritten.
-pub fn sum_rows_i8(weights: &[u8], width: usize, scales: &[u8], ids: &[u32], sums: &mut [i32]) {
+/// `weights`: rows x `width` bytes, i8; `sums`: `width`, overwritten.
+pub fn sum_rows_i8(weights: &[u8], width: usize, scales: RowScales<'_>, ids: &[u32], sums: &mut [i32]) {
     sums.fill(0);
     for &id in ids {
         let start = id as usize * width;
         let row = weights.get(start..start + width).unwrap_or_default();
-        let scale = scale_of(scales, id);
+        let scale = scales.of(id);
         for (sum, &weight) in sums.iter_mut().zip(row) {
             *sum += scale * i32::from(weight.cast_signed());
         }
@@ -21,14 +21,14 @@ pub fn sum_rows_i8(weights: &[u8], width: usize, scales: &[u8], ids: &[u32], sum
 /// Adds rows of 4-bit numbers, two in a byte, low half first.
 ///
 /// # Shapes
-/// `weights`: rows x `width.div_ceil(2)` bytes; `scales`: one a row, or empty for 1; `sums`: `width`, overwritten.
-pub fn sum_rows_i4(weights: &[u8], width: usize, scales: &[u8], ids: &[u32], sums: &mut [i32]) {
+/// `weights`: rows x `width.div_ceil(2)` bytes; `sums`: `width`, overwritten.
+pub fn sum_rows_i4(weights: &[u8], width: usize, scales: RowScales<'_>, ids: &[u32], sums: &mut [i32]) {
     sums.fill(0);
     let row_bytes = width.div_ceil(2);
     for &id in ids {
         let start = id as usize * row_bytes;
         let row = weights.get(start..start + row_bytes).unwrap_or_default();
-        let scale = scale_of(scales, id);
+        let scale = scales.of(id);
         for (pair, &byte) in sums.chunks_mut(2).zip(row) {
             for (half, sum) in pair.iter_mut().enumerate() {
                 *sum += scale * signed_half(byte, half);
@@ -43,10 +43,6 @@ pub fn sum_rows_i4(weights: &[u8], width: usize, scales: &[u8], ids: &[u32], sum
 pub const fn signed_half(byte: u8, half: usize) -> i32 {
     let bits = if half == 0 { byte & 0xF } else { byte >> 4 };
     (bits ^ 8) as i32 - 8
-}
-
-fn scale_of(scales: &[u8], id: u32) -> i32 {
-    if scales.is_empty() { 1 } else { scales.get(id as usize).copied().unwrap_or(0).into() }
 }
 
 /// Adds the bias, times the norm, to the sums.
@@ -98,10 +94,18 @@ mod tests {
     fn rows_of_bytes_add_up_with_their_scales() {
         let weights = [1i8, -2, 127, -128, 5, 6].map(|w| w.cast_unsigned());
         let mut sums = [9; 2];
-        sum_rows_i8(&weights, 2, &[], &[0, 2, 2], &mut sums);
+        sum_rows_i8(&weights, 2, RowScales::NONE, &[0, 2, 2], &mut sums);
         assert_eq!(sums, [11, 10]);
-        sum_rows_i8(&weights, 2, &[1, 255, 2], &[1, 1, 0], &mut sums);
+        sum_rows_i8(&weights, 2, RowScales::new(8, &[1, 255, 2]), &[1, 1, 0], &mut sums);
         assert_eq!(sums, [2 * 255 * 127 + 1, -2 * 255 * 128 - 2]);
+    }
+
+    #[test]
+    fn scales_of_two_bits_are_powers_of_two_and_low_first() {
+        let scales = RowScales::new(2, &[0b11_10_01_00, 0b01]);
+        assert_eq!([0, 1, 2, 3, 4].map(|id| scales.of(id)), [1, 2, 4, 8, 2]);
+        assert_eq!(RowScales::NONE.of(7), 1);
+        assert_eq!(RowScales::new(8, &[9]).of(0), 9);
     }
 
     #[test]
@@ -109,16 +113,16 @@ mod tests {
         assert_eq!((signed_half(0x7F, 0), signed_half(0x7F, 1)), (-1, 7));
         assert_eq!((signed_half(0x80, 0), signed_half(0x80, 1)), (0, -8));
         let mut sums = [0; 3];
-        sum_rows_i4(&[0x21, 0x03, 0xEF, 0x0D], 3, &[], &[0, 1], &mut sums);
+        sum_rows_i4(&[0x21, 0x03, 0xEF, 0x0D], 3, RowScales::NONE, &[0, 1], &mut sums);
         assert_eq!(sums, [1 - 1, 2 - 2, 3 - 3]);
     }
 
     #[test]
     fn no_ids_sum_to_nothing_and_unknown_ids_add_nothing() {
         let mut sums = [7; 2];
-        sum_rows_i8(&[1, 2], 2, &[], &[], &mut sums);
+        sum_rows_i8(&[1, 2], 2, RowScales::NONE, &[], &mut sums);
         assert_eq!(sums, [0, 0]);
-        sum_rows_i4(&[0x11], 2, &[], &[5, u32::MAX], &mut sums);
+        sum_rows_i4(&[0x11], 2, RowScales::NONE, &[5, u32::MAX], &mut sums);
         assert_eq!(sums, [0, 0]);
     }
 

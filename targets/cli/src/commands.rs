@@ -35,7 +35,8 @@ pub(crate) fn version(verbose: bool) -> Result<(), Failure> {
         }
         let (major, minor, update) = typecase::engine::UNICODE_VERSION;
         writeln!(out, "Unicode tables: {major}.{minor}.{update}")?;
-        let backends: Vec<String> = typecase::Backend::IN_THIS_BUILD.iter().map(ToString::to_string).collect();
+        let backends: Vec<String> =
+            typecase::Backend::IN_THIS_BUILD.iter().map(ToString::to_string).collect();
         writeln!(out, "backends in this build: {}", backends.join(", "))?;
     }
     Ok(())

@@ -5,7 +5,8 @@
 //! 4    2                 width: numbers in a row, 1 to 4096
 //! 6    2                 classes, 2 to 65535
 //! 8    1                 bits of a weight: 4 or 8, two's complement
-//! 9    1                 bits of a row's scale: 0 (every row counts once) or 8 (1 to 255 times)
+//! 9    1                 bits of a row's scale: 0 (every row counts once), 2 (1, 2, 4 or 8 times: the code is the
+//!                        power of two) or 8 (1 to 255 times)
 //! 10   1                 pooling: 0 sum, 1 mean, 2 square root
 //! 11   1                 head: 0 none (width = classes), 1 ReLU and a dense layer
 //! 12   1                 shift of the hidden layer, 0 to 31; 0 without one
@@ -16,6 +17,8 @@
 //! ...  classes * width   weights of the dense layer, i8, class by class
 //! if bits of a row's scale = 8:
 //! ...  rows              scales, each at least 1
+//! if bits of a row's scale = 2:
+//! ...  rows / 4, up      codes, four in a byte, lowest bits first; those beyond the rows zero
 //! ...  rows * row bytes  weights; of 4 bits two in a byte, low half first, the last half of an odd width zero
 //! ```
 //! What the numbers do is defined in `typecase-kernels`.
@@ -64,8 +67,8 @@ pub struct BagShape {
     pub classes: u16,
     /// Bits of a weight: 4 or 8.
     pub weight_bits: u8,
-    /// Rows have scales.
-    pub row_scales: bool,
+    /// Bits of a row's scale: 0 for none, 2 for a power of two, 8 for a multiple.
+    pub scale_bits: u8,
     /// How sums are normalised.
     pub pooling: Pooling,
     /// What comes after the sums.
@@ -88,11 +91,12 @@ impl BagShape {
             Head::None => 0,
             Head::Relu { .. } => classes.saturating_mul(width.saturating_add(4)),
         };
-        let per_row = (self.row_bytes() as u64).saturating_add(self.row_scales as u64);
+        let scales = rows.saturating_mul(self.scale_bits as u64).div_ceil(8);
         32u64
             .saturating_add(width.saturating_mul(4))
             .saturating_add(head)
-            .saturating_add(rows.saturating_mul(per_row))
+            .saturating_add(scales)
+            .saturating_add(rows.saturating_mul(self.row_bytes() as u64))
     }
 }
 
@@ -107,7 +111,7 @@ pub struct Bag<'a> {
     pub head_bias: &'a [[u8; 4]],
     /// Weights of the dense layer: i8, class by class; empty without a head.
     pub head_weights: &'a [u8],
-    /// Scales of the rows; empty if every row counts once.
+    /// Scales of the rows as they are stored; empty if every row counts once.
     pub scales: &'a [u8],
     /// The rows, each of [`BagShape::row_bytes`].
     pub weights: &'a [u8],
@@ -122,8 +126,17 @@ impl<'a> Bag<'a> {
         let section = Kind::BAG.0;
         let bag = Self::read(bytes)?;
         let shape = bag.shape;
-        if let Some(index) = bag.scales.iter().position(|&scale| scale == 0) {
+        if shape.scale_bits == 8
+            && let Some(index) = bag.scales.iter().position(|&scale| scale == 0)
+        {
             return Err(Error::OutOfRange { section, what: "scale of 0 for row", found: index as u64 });
+        }
+        let codes_in_last = shape.rows % 4;
+        if shape.scale_bits == 2
+            && codes_in_last != 0
+            && bag.scales.last().is_some_and(|last| last.wrapping_shr(codes_in_last.wrapping_mul(2)) != 0)
+        {
+            return Err(Error::OutOfRange { section, what: "padding of the scales", found: 1 });
         }
         let padded = shape.weight_bits == 4 && shape.width % 2 == 1;
         if padded
@@ -161,7 +174,7 @@ impl<'a> Bag<'a> {
         if !matches!(weight_bits, 4 | 8) {
             return bad("bits of a weight", weight_bits.into());
         }
-        if !matches!(scale_bits, 0 | 8) {
+        if !matches!(scale_bits, 0 | 2 | 8) {
             return bad("bits of a row's scale", scale_bits.into());
         }
         let pooling = match pooling {
@@ -183,8 +196,7 @@ impl<'a> Bag<'a> {
                 right: classes.into(),
             });
         }
-        let shape =
-            BagShape { rows, width, classes, weight_bits, row_scales: scale_bits == 8, pooling, head };
+        let shape = BagShape { rows, width, classes, weight_bits, scale_bits, pooling, head };
         let (bias, _) = reader.take_items(width.into(), 4)?.as_chunks();
         let (head_bias, head_weights): (&[[u8; 4]], &[u8]) = if head == Head::None {
             (&[], &[])
@@ -192,10 +204,26 @@ impl<'a> Bag<'a> {
             let (head_bias, _) = reader.take_items(classes.into(), 4)?.as_chunks();
             (head_bias, reader.take_items(classes.into(), width.into())?)
         };
-        let scales = reader.take_items(if shape.row_scales { rows } else { 0 }, 1)?;
+        let scales = match scale_bits {
+            0 => &[],
+            2 => reader.take_items(rows.div_ceil(4), 1)?,
+            _ => reader.take_items(rows, 1)?,
+        };
         let weights = reader.take_items(rows, shape.row_bytes())?;
         reader.finish()?;
         Ok(Self { shape, bias, head_bias, head_weights, scales, weights })
+    }
+
+    /// How often the row with the largest scale counts.
+    #[must_use]
+    pub fn largest_scale(&self) -> u64 {
+        let code =
+            |byte: u8| [0, 2, 4, 6].map(|at: u32| byte.wrapping_shr(at) & 3).into_iter().max().unwrap_or(0);
+        match self.shape.scale_bits {
+            0 => 1,
+            2 => 1 << self.scales.iter().copied().map(code).max().unwrap_or(0),
+            _ => self.scales.iter().copied().max().unwrap_or(1).into(),
+        }
     }
 
     /// Bounds every sum by the largest numbers that its parts can hold, in 64 bits, saturating.
@@ -207,7 +235,7 @@ impl<'a> Bag<'a> {
             numbers.iter().map(|n| i32::from_le_bytes(*n).unsigned_abs()).max().unwrap_or(0).into()
         };
         let weight: u64 = if self.shape.weight_bits == 4 { 8 } else { 128 };
-        let scale = self.scales.iter().copied().max().unwrap_or(1).into();
+        let scale = self.largest_scale();
         let ids = u64::from(max_ids);
         // The product with the factor must fit too; its quotient is rounded down, which is up for negative numbers.
         let (factor, divisor): (u64, u64) = match self.shape.pooling {
@@ -240,7 +268,7 @@ pub struct NewBag {
     pub head_bias: alloc::vec::Vec<i32>,
     /// Weights of the dense layer, class by class; empty without a head.
     pub head_weights: alloc::vec::Vec<i8>,
-    /// Scales of the rows; empty if every row counts once.
+    /// Scales of the rows, one an entry: powers of two for 2 bits, multiples for 8; empty if every row counts once.
     pub scales: alloc::vec::Vec<u8>,
     /// The weights, row by row, one a byte.
     pub weights: alloc::vec::Vec<i8>,
@@ -254,7 +282,7 @@ impl NewBag {
     /// [`crate::EncodeError`] if a weight does not fit its bits or a part has another length than the shape says.
     pub fn encode(&self) -> Result<alloc::vec::Vec<u8>, crate::EncodeError> {
         use crate::EncodeError as E;
-        let BagShape { rows, width, classes, weight_bits, row_scales, pooling, head } = self.shape;
+        let BagShape { rows, width, classes, weight_bits, scale_bits, pooling, head } = self.shape;
         let (head, shift) = match head {
             Head::None => (0, 0),
             Head::Relu { shift } => (1, shift),
@@ -268,11 +296,19 @@ impl NewBag {
         bytes.extend(rows.to_le_bytes());
         bytes.extend(width.to_le_bytes());
         bytes.extend(classes.to_le_bytes());
-        bytes.extend([weight_bits, if row_scales { 8 } else { 0 }, pooling, head, shift]);
+        bytes.extend([weight_bits, scale_bits, pooling, head, shift]);
         bytes.resize(32, 0);
         self.bias.iter().chain(&self.head_bias).for_each(|n| bytes.extend(n.to_le_bytes()));
         bytes.extend(self.head_weights.iter().map(|w| w.cast_unsigned()));
-        bytes.extend(&self.scales);
+        if scale_bits == 2 {
+            if self.scales.iter().any(|code| *code > 3) || self.scales.len() != rows as usize {
+                return Err(E::OutOfRange("scale of 2 bits"));
+            }
+            let pack = |codes: &[u8]| codes.iter().rev().fold(0u8, |byte, code| byte.wrapping_shl(2) | code);
+            bytes.extend(self.scales.chunks(4).map(pack));
+        } else {
+            bytes.extend(&self.scales);
+        }
         if weight_bits == 4 {
             if self.weights.iter().any(|w| !(-8..=7).contains(w)) {
                 return Err(E::OutOfRange("weight of 4 bits"));

@@ -70,7 +70,7 @@ struct BagLine {
     rows: u32,
     width: u16,
     weight_bits: u8,
-    row_scales: bool,
+    scale_bits: u8,
     pooling: &'static str,
     hidden: bool,
 }
@@ -137,7 +137,7 @@ fn describe(case: &Case) -> Result<Description<'_>, Failure> {
             rows: bag.shape.rows,
             width: bag.shape.width,
             weight_bits: bag.shape.weight_bits,
-            row_scales: bag.shape.row_scales,
+            scale_bits: bag.shape.scale_bits,
             pooling: match bag.shape.pooling {
                 Pooling::Sum => "sum",
                 Pooling::Mean => "mean",
@@ -188,11 +188,11 @@ fn print(description: &Description<'_>) {
         vocabulary.fingerprint_bits
     );
     println!(
-        "bag          {} rows of {}, {}-bit weights, row scales {}, pooling {}, hidden layer {}",
+        "bag          {} rows of {}, {}-bit weights, {}-bit row scales, pooling {}, hidden layer {}",
         thousands(bag.rows.into()),
         bag.width,
         bag.weight_bits,
-        bag.row_scales,
+        bag.scale_bits,
         bag.pooling,
         bag.hidden
     );
