@@ -169,7 +169,7 @@ mod tests {
         let mut weights = vec![0.1f32, -0.1];
         weights.extend((0..1000).flat_map(|i| [0.01 * (i % 8) as f32, -0.01 * (i % 8) as f32]));
         weights[0] = 10.0;
-        let mut counts = vec![100_000.0; 1001];
+        let mut counts = vec![1e6; 1001];
         counts[0] = 1.0;
         let step = best_step(&weights, 2, &counts, 7.0, &[1.0]);
         assert!((0.009..0.03).contains(&step), "{step}");

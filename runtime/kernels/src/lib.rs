@@ -51,15 +51,29 @@ impl<'a> RowScales<'a> {
         Self { bits, bytes }
     }
 
-    /// How often row `id` counts; never for a row that has no scale where others have.
+    /// Bits of a scale.
+    #[must_use]
+    pub const fn bits(&self) -> u8 {
+        self.bits
+    }
+
+    /// The power of two of row `id`, for scales of fewer than 8 bits; 0 for a row that has none.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn shift_of(&self, id: u32) -> u32 {
+        if self.bits == 0 {
+            return 0;
+        }
+        self.bytes.get((id / 4) as usize).map_or(0, |codes| u32::from(codes >> (id % 4 * 2) & 3))
+    }
+
+    /// How often row `id` counts; once for a row that has no scale where others have.
     #[inline(always)]
     #[must_use]
     pub fn of(&self, id: u32) -> i32 {
-        let byte = |at: u32| self.bytes.get(at as usize).copied();
         match self.bits {
-            0 => 1,
-            2 => byte(id / 4).map_or(0, |codes| 1 << (codes >> (id % 4 * 2) & 3)),
-            _ => byte(id).unwrap_or(0).into(),
+            8 => self.bytes.get(id as usize).copied().unwrap_or(1).into(),
+            _ => 1 << self.shift_of(id),
         }
     }
 }

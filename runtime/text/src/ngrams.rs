@@ -138,22 +138,13 @@ impl Ngrams {
     ///
     /// Stops when `ids` is full and something is left: then [`Encoded::truncated`] is set.
     pub fn encode_into(&self, text: &[u8], vocabulary: &Vocabulary<'_>, ids: &mut [u32]) -> Encoded {
-        let mut len = 0usize;
-        let mut unknown = 0u32;
-        let report = self.scan(text, |feature, is_word| {
-            match vocabulary.id(feature) {
-                Some(id) => {
-                    let Some(slot) = ids.get_mut(len) else {
-                        return ControlFlow::Break(());
-                    };
-                    *slot = id;
-                    len = len.wrapping_add(1);
-                }
-                None => unknown = unknown.wrapping_add(u32::from(is_word)),
-            }
-            ControlFlow::Continue(())
+        let mut batch = Batch::EMPTY;
+        let mut found = Found { ids, len: 0, unknown: 0 };
+        let mut report = self.scan(text, |feature, is_word| {
+            if batch.push(feature, is_word) { found.look_up(&mut batch, vocabulary) } else { ControlFlow::Continue(()) }
         });
-        Encoded { len, unknown, ..report }
+        report.truncated |= found.look_up(&mut batch, vocabulary).is_break();
+        Encoded { len: found.len, unknown: found.unknown, ..report }
     }
 
     /// Writes the features themselves; for training and for building vocabularies.
@@ -243,6 +234,60 @@ impl Ngrams {
                 None => return ControlFlow::Continue(()),
             }
         }
+    }
+}
+
+/// Features that wait to be looked up together: the look-ups do not depend on each other, so the processor does several
+/// at a time.
+struct Batch {
+    features: [u32; Self::CAPACITY],
+    /// Bit `i`: feature `i` is a single word.
+    words: u64,
+    len: usize,
+}
+
+impl Batch {
+    const CAPACITY: usize = 64;
+    const EMPTY: Self = Self { features: [0; Self::CAPACITY], words: 0, len: 0 };
+
+    /// Adds a feature; true if the batch is full now.
+    #[inline(always)]
+    fn push(&mut self, feature: u32, is_word: bool) -> bool {
+        if let Some(slot) = self.features.get_mut(self.len) {
+            *slot = feature;
+        }
+        self.words |= u64::from(is_word).wrapping_shl(u32::try_from(self.len).unwrap_or(0));
+        self.len = self.len.wrapping_add(1);
+        self.len >= Self::CAPACITY
+    }
+}
+
+/// Ids found so far.
+struct Found<'i> {
+    ids: &'i mut [u32],
+    len: usize,
+    unknown: u32,
+}
+
+impl Found<'_> {
+    /// Looks up a batch and empties it; breaks if an id finds no room.
+    fn look_up(&mut self, batch: &mut Batch, vocabulary: &Vocabulary<'_>) -> ControlFlow<()> {
+        let mut words = batch.words;
+        let features = batch.features.get(..batch.len).unwrap_or_default();
+        for &feature in features {
+            let (id, held) = vocabulary.probe(feature);
+            self.unknown = self.unknown.wrapping_add(!held & u32::from(words & 1 == 1));
+            words >>= 1;
+            match self.ids.get_mut(self.len) {
+                // Written whether it is one or not; the next overwrites it if not.
+                Some(slot) => *slot = id,
+                None if held != 0 => return ControlFlow::Break(()),
+                None => {}
+            }
+            self.len = self.len.wrapping_add(held as usize);
+        }
+        (batch.words, batch.len) = (0, 0);
+        ControlFlow::Continue(())
     }
 }
 

@@ -23,6 +23,41 @@ pub const MAX_COUNT: u32 = 1 << 24;
 
 const HEADER_BYTES: usize = 16;
 
+/// Bytes of 16 fingerprints, which are compared at once: most buckets have no more.
+const WINDOW_BYTES: usize = 32;
+
+/// For a bucket of so many features, the places that belong to it: place `4 k + j` is bit `16 j + k`.
+static VALID: [u64; 17] = {
+    let mut valid = [0u64; 17];
+    let mut len = 1usize;
+    while len < 17 {
+        let (word, lane) = (len.wrapping_sub(1) / 4, len.wrapping_sub(1) % 4);
+        #[allow(clippy::indexing_slicing, reason = "below 17; evaluated at compile time")]
+        {
+            valid[len] = valid[len.wrapping_sub(1)] | 1u64.wrapping_shl(lane as u32 * 16 + word as u32);
+        }
+        len = len.wrapping_add(1);
+    }
+    valid
+};
+
+/// Which of 16 fingerprints equal the low half of a feature, four at a time in the lanes of a word: bit `16 j + k` for
+/// place `4 k + j`. Beside a true bit, lanes above it in the same word may be set too; they are never lower.
+///
+/// # Source
+/// Warren, "Hacker's Delight", 6-1 (the first zero in a word).
+#[inline(always)]
+fn places_of(feature: u32, window: &[u8; WINDOW_BYTES]) -> u64 {
+    const LOWEST: u64 = 0x0001_0001_0001_0001;
+    let wanted = u64::from(feature & 0xFFFF).wrapping_mul(LOWEST);
+    let (words, _) = window.as_chunks::<8>();
+    words.iter().rev().fold(0u64, |places, word| {
+        let x = u64::from_le_bytes(*word) ^ wanted;
+        let zero = (x.wrapping_sub(LOWEST) & !x).wrapping_shr(15) & LOWEST;
+        places.wrapping_shl(1) | zero
+    })
+}
+
 /// Up to so many fingerprints are searched from the front, which is the fastest way through a usual bucket. A hostile
 /// table may hold 65536 in one.
 const SEARCHED_FROM_FRONT: usize = 64;
@@ -222,8 +257,32 @@ impl<'a> Vocabulary<'a> {
     #[inline]
     #[must_use]
     pub fn id(&self, feature: u32) -> Option<u32> {
-        let bucket = bucket_of(feature, self.shape.buckets);
-        let (start, end) = self.bounds(bucket)?;
+        let (id, held) = self.probe(feature);
+        (held != 0).then_some(id)
+    }
+
+    /// The row of a feature and 1, or any number and 0. No branch depends on whether the feature is held: most are not,
+    /// and which cannot be guessed.
+    #[inline(always)]
+    pub(crate) fn probe(&self, feature: u32) -> (u32, u32) {
+        let Some((start, end)) = self.bounds(bucket_of(feature, self.shape.buckets)) else { return (0, 0) };
+        if self.shape.fingerprint_bits == 16 {
+            let bytes = self.fingerprints.get((start as usize).wrapping_mul(2)..).unwrap_or_default();
+            let len = end.wrapping_sub(start) as usize;
+            if let (Some(window), Some(valid)) = (bytes.first_chunk::<WINDOW_BYTES>(), VALID.get(len)) {
+                let place = places_of(feature, window) & valid;
+                let lowest = place.trailing_zeros();
+                // Place `4 k + j` is bit `16 j + k`.
+                let id = start.wrapping_add((lowest & 15) << 2).wrapping_add(lowest >> 4);
+                return (id, u32::from(place != 0));
+            }
+        }
+        self.search(feature, start, end).map_or((0, 0), |id| (id, 1))
+    }
+
+    /// As [`Self::id`], place by place: for long buckets, and for the last ones of the table.
+    #[cold]
+    fn search(&self, feature: u32, start: u32, end: u32) -> Option<u32> {
         let place = if self.shape.fingerprint_bits == 16 {
             let [low, high, ..] = feature.to_le_bytes();
             let held = self.in_bucket16(start, end);
