@@ -274,8 +274,10 @@ impl Found<'_> {
     fn look_up(&mut self, batch: &mut Batch, vocabulary: &Vocabulary<'_>) -> ControlFlow<()> {
         let mut words = batch.words;
         let features = batch.features.get(..batch.len).unwrap_or_default();
-        for &feature in features {
-            let (id, held) = vocabulary.probe(feature);
+        let mut bounds = [(0, 0); Batch::CAPACITY];
+        vocabulary.all_bounds(features, &mut bounds);
+        for (&feature, (start, end)) in features.iter().zip(bounds) {
+            let (id, held) = vocabulary.probe_between(feature, start, end);
             self.unknown = self.unknown.wrapping_add(!held & u32::from(words & 1 == 1));
             words >>= 1;
             match self.ids.get_mut(self.len) {

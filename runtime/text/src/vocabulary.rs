@@ -226,7 +226,7 @@ impl<'a> Vocabulary<'a> {
     fn check(&self) -> Result<(), VocabularyError> {
         let mut last = 0u32;
         for bucket in 0..self.shape.buckets {
-            let (start, end) = self.bounds(bucket).unwrap_or((u32::MAX, 0));
+            let (start, end) = self.bounds(bucket);
             if start != last || end < start || end > self.shape.count {
                 return Err(VocabularyError::Starts { bucket });
             }
@@ -261,11 +261,25 @@ impl<'a> Vocabulary<'a> {
         (held != 0).then_some(id)
     }
 
-    /// The row of a feature and 1, or any number and 0. No branch depends on whether the feature is held: most are not,
-    /// and which cannot be guessed.
+    /// The row of a feature and 1, or any number and 0.
     #[inline(always)]
-    pub(crate) fn probe(&self, feature: u32) -> (u32, u32) {
-        let Some((start, end)) = self.bounds(bucket_of(feature, self.shape.buckets)) else { return (0, 0) };
+    fn probe(&self, feature: u32) -> (u32, u32) {
+        let (start, end) = self.bounds(bucket_of(feature, self.shape.buckets));
+        self.probe_between(feature, start, end)
+    }
+
+    /// The first id of each feature's bucket and of the next: the first half of a look-up. Both halves are loops without
+    /// a dependence from turn to turn, so that the processor waits for many cache lines at once.
+    #[inline(always)]
+    pub(crate) fn all_bounds(&self, features: &[u32], bounds: &mut [(u32, u32)]) {
+        for (&feature, bounds) in features.iter().zip(bounds) {
+            *bounds = self.bounds(bucket_of(feature, self.shape.buckets));
+        }
+    }
+
+    /// The second half. No branch depends on whether the feature is held: most are not, and which cannot be guessed.
+    #[inline(always)]
+    pub(crate) fn probe_between(&self, feature: u32, start: u32, end: u32) -> (u32, u32) {
         if self.shape.fingerprint_bits == 16 {
             let bytes = self.fingerprints.get((start as usize).wrapping_mul(2)..).unwrap_or_default();
             let len = end.wrapping_sub(start) as usize;
@@ -300,17 +314,18 @@ impl<'a> Vocabulary<'a> {
         place.and_then(|p| u32::try_from(p).ok()).and_then(|p| start.checked_add(p))
     }
 
-    /// First id of the bucket and of the next one.
+    /// First id of the bucket and of the next one; of a bucket that does not exist an empty span.
     #[inline(always)]
-    fn bounds(&self, bucket: u32) -> Option<(u32, u32)> {
-        let at = usize::try_from(bucket).ok()?;
-        let next = at.checked_add(1)?;
+    fn bounds(&self, bucket: u32) -> (u32, u32) {
+        let at = bucket as usize;
         if self.shape.start_bytes == 2 {
-            let starts = self.starts.as_chunks::<2>().0;
-            Some((u16::from_le_bytes(*starts.get(at)?).into(), u16::from_le_bytes(*starts.get(next)?).into()))
+            let two = self.starts.get(at.wrapping_mul(2)..).and_then(|rest| rest.first_chunk::<4>());
+            let [a, b, c, d] = two.copied().unwrap_or_default();
+            (u16::from_le_bytes([a, b]).into(), u16::from_le_bytes([c, d]).into())
         } else {
-            let starts = self.starts.as_chunks::<4>().0;
-            Some((u32::from_le_bytes(*starts.get(at)?), u32::from_le_bytes(*starts.get(next)?)))
+            let two = self.starts.get(at.wrapping_mul(4)..).and_then(|rest| rest.first_chunk::<8>());
+            let [a, b, c, d, e, f, g, h] = two.copied().unwrap_or_default();
+            (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
         }
     }
 
