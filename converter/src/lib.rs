@@ -67,7 +67,7 @@ impl Default for Options {
             weights: Weights::Int8,
             row_scales: RowScales::Shift,
             fingerprint_bits: 16,
-            max_ids: 512,
+            max_ids: 1024,
             max_size: None,
             max_drop: 0.3,
             abstain_below: 0.0,
