@@ -92,9 +92,9 @@ fn run(
     let validation: Vec<(String, u32)> = split.validation.iter().map(held_out).collect();
     tell(&Event::Data { train: train.len(), validation: validation.len(), skipped, sha256: sha256.clone() })?;
     write_validation(out, &dataset.labels, &validation)?;
-    let recipe_path = write_recipe(out, recipe)?;
+    let (recipe_path, recipe_sha256) = write_recipe(out, recipe)?;
 
-    let run = run_digest(recipe, &sha256);
+    let run = run_digest(recipe, &sha256)?;
     let resumed = if options.resume { Some(State::load(out, &run)?) } else { None };
     let ngrams = recipe.text.ngrams()?;
     let texts: Vec<&str> = dataset.items.iter().map(|item| item.text.as_str()).collect();
@@ -135,7 +135,7 @@ fn run(
             ("seed".to_owned(), recipe.train.seed.to_string()),
             ("train_items".to_owned(), train.len().to_string()),
             ("trainer".to_owned(), concat!("typecase-train ", env!("CARGO_PKG_VERSION")).to_owned()),
-            ("run_sha256".to_owned(), run),
+            ("recipe_sha256".to_owned(), recipe_sha256),
         ]),
     };
     let evaluation = calibrate_and_evaluate(&mut checkpoint, &validation)?;
@@ -246,8 +246,9 @@ fn write_validation(out: &Path, labels: &[String], validation: &[(String, u32)])
     fs::write(&path, lines).map_err(|e| TrainError::io(path, e))
 }
 
-/// Leaves the recipe and its golden texts with the checkpoint, so that `convert` needs nothing else.
-fn write_recipe(out: &Path, recipe: &Recipe) -> Result<PathBuf, TrainError> {
+/// Leaves the recipe and its golden texts with the checkpoint, so that `convert` needs nothing else. The path, and the
+/// SHA-256 of what was written.
+fn write_recipe(out: &Path, recipe: &Recipe) -> Result<(PathBuf, String), TrainError> {
     let mut recipe = recipe.clone();
     if recipe.convert.golden_texts.is_empty() {
         recipe.golden = None;
@@ -258,16 +259,20 @@ fn write_recipe(out: &Path, recipe: &Recipe) -> Result<PathBuf, TrainError> {
         recipe.golden = Some("golden.txt".into());
     }
     let path = out.join("recipe.toml");
-    let text = toml::to_string(&recipe)
-        .map_err(|e| TrainError::Recipe { path: path.clone(), reason: e.to_string() })?;
-    fs::write(&path, text).map_err(|e| TrainError::io(&path, e))?;
-    Ok(path)
+    let text = to_toml(&recipe)?;
+    fs::write(&path, &text).map_err(|e| TrainError::io(&path, e))?;
+    Ok((path, hex(&Sha256::digest(text))))
 }
 
-/// What a saved state belongs to: everything that decides the numbers.
-fn run_digest(recipe: &Recipe, data: &str) -> String {
-    let parts = format!("{:?}\n{:?}\n{:?}\n{data}", recipe.data, recipe.text, recipe.train);
-    hex(&Sha256::digest(parts))
+/// What a saved state belongs to: everything that decides the weights.
+fn run_digest(recipe: &Recipe, data: &str) -> Result<String, TrainError> {
+    let deciding = Recipe { golden: None, convert: typecase_convert::Options::default(), ..recipe.clone() };
+    Ok(hex(&Sha256::digest(format!("{}{data}", to_toml(&deciding)?))))
+}
+
+fn to_toml(recipe: &Recipe) -> Result<String, TrainError> {
+    let bad = |e: toml::ser::Error| TrainError::Recipe { path: recipe.name.clone().into(), reason: e.to_string() };
+    toml::to_string(recipe).map_err(bad)
 }
 
 fn hex(bytes: &[u8]) -> String {
