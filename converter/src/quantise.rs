@@ -118,7 +118,7 @@ fn best_step(weights: &[f32], width: usize, counts: &[f32], limit: f32, multiple
     };
     // The largest multiple clips at the largest weight, or at 0.93, 0.93^2, ... of it.
     let top = largest / limit / multiples.iter().copied().fold(1.0, f32::max);
-    let steps = (0..50).map(|i| top * 0.93f32.powi(i));
+    let steps = (0..80).map(|i| top * 0.93f32.powi(i));
     let best = steps.map(|step| (error(step), step)).min_by(|a, b| a.0.total_cmp(&b.0));
     best.map_or(1.0, |(_, step)| step)
 }

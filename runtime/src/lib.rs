@@ -15,7 +15,7 @@
 //! A [`Case`] is opened once and shared; a [`Runnable`] is shared between threads; each thread has its own
 //! [`Session`], which allocates nothing after it exists.
 //!
-//! **Features**: `mmap` adds [`open_mmap`], an `unsafe` door. Features add backends, they never change an answer.
+//! **Features**: `mmap` adds `open_mmap`, an `unsafe` door. Features add backends, they never change an answer.
 //!
 //! **Not promised**: that a case is what its author meant. The digest tells damage; trust in the author is yours.
 #![deny(unsafe_code)]

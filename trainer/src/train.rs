@@ -271,7 +271,8 @@ fn run_digest(recipe: &Recipe, data: &str) -> Result<String, TrainError> {
 }
 
 fn to_toml(recipe: &Recipe) -> Result<String, TrainError> {
-    let bad = |e: toml::ser::Error| TrainError::Recipe { path: recipe.name.clone().into(), reason: e.to_string() };
+    let bad =
+        |e: toml::ser::Error| TrainError::Recipe { path: recipe.name.clone().into(), reason: e.to_string() };
     toml::to_string(recipe).map_err(bad)
 }
 

@@ -141,7 +141,11 @@ impl Ngrams {
         let mut batch = Batch::EMPTY;
         let mut found = Found { ids, len: 0, unknown: 0 };
         let mut report = self.scan(text, |feature, is_word| {
-            if batch.push(feature, is_word) { found.look_up(&mut batch, vocabulary) } else { ControlFlow::Continue(()) }
+            if batch.push(feature, is_word) {
+                found.look_up(&mut batch, vocabulary)
+            } else {
+                ControlFlow::Continue(())
+            }
         });
         report.truncated |= found.look_up(&mut batch, vocabulary).is_break();
         Encoded { len: found.len, unknown: found.unknown, ..report }

@@ -30,13 +30,15 @@ const WINDOW_BYTES: usize = 32;
 static VALID: [u64; 17] = {
     let mut valid = [0u64; 17];
     let mut len = 1usize;
+    let (mut word, mut lane) = (0u32, 0u32);
     while len < 17 {
-        let (word, lane) = (len.wrapping_sub(1) / 4, len.wrapping_sub(1) % 4);
         #[allow(clippy::indexing_slicing, reason = "below 17; evaluated at compile time")]
         {
-            valid[len] = valid[len.wrapping_sub(1)] | 1u64.wrapping_shl(lane as u32 * 16 + word as u32);
+            valid[len] =
+                valid[len.wrapping_sub(1)] | 1u64.wrapping_shl(lane.wrapping_mul(16).wrapping_add(word));
         }
         len = len.wrapping_add(1);
+        (word, lane) = if lane == 3 { (word.wrapping_add(1), 0) } else { (word, lane.wrapping_add(1)) };
     }
     valid
 };
@@ -470,8 +472,8 @@ mod tests {
                 builder.features().len() > count as usize * 9 / 10,
                 "{count} features of {bits} bits collide"
             );
-            for (id, feature) in builder.features().enumerate() {
-                assert_eq!(vocabulary.id(feature), Some(id as u32));
+            for (id, feature) in (0u32..).zip(builder.features()) {
+                assert_eq!(vocabulary.id(feature), Some(id));
             }
             let strangers =
                 (0..10_000u32).map(|i| crate::hash::finish(!i)).filter(|f| vocabulary.id(*f).is_some());
