@@ -7,9 +7,9 @@ pub(crate) mod data;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod eval;
-mod eval_report;
 pub(crate) mod inspect;
 pub(crate) mod progress;
+pub(crate) mod report;
 pub(crate) mod train;
 pub(crate) mod verify;
 

@@ -23,22 +23,23 @@ pub(crate) struct CaseArguments {
     pub(crate) strict: bool,
 }
 
-fn backend(name: &str) -> Result<Backend, String> {
+/// An engine by its name.
+pub(crate) fn backend(name: &str) -> Result<Backend, String> {
     name.parse().map_err(|e: typecase::Error| e.to_string())
 }
 
 impl CaseArguments {
-    /// Opens the case.
-    pub(crate) fn open(&self) -> Result<Case, Failure> {
-        match &self.case {
-            Some(path) => Ok(typecase::open(path)?),
-            None => shipped::default_case(),
-        }
-    }
-
     /// Opens and prepares the case.
     pub(crate) fn prepare(&self) -> Result<Runnable, Failure> {
-        prepare(&self.open()?, self.backend, self.strict)
+        prepare(&open(self.case.as_deref())?, self.backend, self.strict)
+    }
+}
+
+/// Opens a case, or the one that is built in.
+pub(crate) fn open(path: Option<&Path>) -> Result<Case, Failure> {
+    match path {
+        Some(path) => Ok(typecase::open(path)?),
+        None => shipped::default_case(),
     }
 }
 

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
-use typecase::Runnable;
+use typecase::{Backend, Runnable};
 use typecase_train::data::{Format, ReadOptions, RowReader};
 
 use crate::failure::Failure;
 use crate::format::rounded;
-use crate::input::{CaseArguments, DataArguments};
+use crate::input::{self, DataArguments};
 use crate::shipped;
 
 /// Measure latency.
@@ -20,8 +20,12 @@ use crate::shipped;
 pub(crate) struct Bench {
     #[command(subcommand)]
     action: Option<Action>,
-    #[command(flatten)]
-    case: CaseArguments,
+    /// The case; without it the one that is built in
+    #[arg(long, value_name = "FILE")]
+    case: Option<PathBuf>,
+    /// The engines, timed in turn: auto, native
+    #[arg(long, value_delimiter = ',', default_value = "native", value_name = "NAME,...", value_parser = input::backend)]
+    backend: Vec<Backend>,
     /// Lengths in words, of texts made from the sample text or the data
     #[arg(long, value_delimiter = ',', default_value = "16,48,128", value_name = "N,...")]
     lengths: Vec<u32>,
@@ -33,6 +37,9 @@ pub(crate) struct Bench {
     /// Measured classifications of each length
     #[arg(long, default_value_t = 20_000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=100_000_000))]
     runs: u32,
+    /// Threads of one classification; a bag runs on one
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1))]
+    threads: u32,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -91,22 +98,15 @@ impl Bench {
         }
         pin();
         let texts = self.texts()?;
-        // The first answer counts everything from the file on.
-        let started = Instant::now();
-        let runnable = self.case.prepare()?;
-        let open_us = micros(started);
-        let mut session = runnable.session();
-        session.classify(&texts[0])?;
-        let first_answer_us = micros(started);
-        drop(session);
-
+        let engines = self.backend.iter().map(|&backend| self.start(backend, &texts[0]));
+        let engines = engines.collect::<Result<Vec<_>, _>>()?;
         let mut rows = Vec::new();
         for &length in &self.lengths {
             let made = of_length(&texts, length as usize);
-            rows.push(self.measure(&runnable, &made, length, open_us, first_answer_us)?);
+            rows.extend(self.measure(&engines, &made, length)?);
         }
         if self.data.is_some() {
-            rows.push(self.measure(&runnable, &texts, 0, open_us, first_answer_us)?);
+            rows.extend(self.measure(&engines, &texts, 0)?);
         }
         let command: Vec<String> = std::env::args().skip(1).collect();
         let run = Run {
@@ -134,51 +134,71 @@ impl Bench {
         Ok(rows.map(|row| row.map(|row| row.text)).collect::<Result<_, _>>()?)
     }
 
-    fn measure(
-        &self,
-        runnable: &Runnable,
-        texts: &[String],
-        length: u32,
-        open_us: f64,
-        first_answer_us: f64,
-    ) -> Result<Row, Failure> {
-        let mut session = runnable.session();
+    /// Opens the case anew and answers once: what counts from the file on.
+    fn start(&self, backend: Backend, text: &str) -> Result<Engine, Failure> {
+        let started = Instant::now();
+        let case = input::open(self.case.as_deref())?;
+        let open_us = micros(started);
+        let runnable = input::prepare(&case, backend, true)?;
+        runnable.session().classify(text)?;
+        Ok(Engine { runnable, open_us, first_answer_us: micros(started) })
+    }
+
+    /// Times all engines in turn, text by text, so that their ratios survive a drifting machine.
+    fn measure(&self, engines: &[Engine], texts: &[String], length: u32) -> Result<Vec<Row>, Failure> {
         let runs = self.runs as usize;
-        let mut times = Vec::with_capacity(runs);
-        let mut next = texts.iter().cycle();
         let warm_up = runs / 10;
-        for run in 0..warm_up + runs {
-            let Some(text) = next.next() else { break };
-            let started = Instant::now();
-            black_box(session.classify(black_box(text))?);
-            let elapsed = micros(started);
-            if run >= warm_up {
-                times.push(elapsed);
+        let mut sessions: Vec<_> =
+            engines.iter().map(|engine| (engine.runnable.session(), Vec::with_capacity(runs))).collect();
+        for (run, text) in texts.iter().cycle().take(warm_up + runs).enumerate() {
+            for (session, times) in &mut sessions {
+                let started = Instant::now();
+                black_box(session.classify(black_box(text))?);
+                let elapsed = micros(started);
+                if run >= warm_up {
+                    times.push(elapsed);
+                }
             }
         }
+        Ok(engines
+            .iter()
+            .zip(&mut sessions)
+            .map(|(engine, (_, times))| self.row(engine, times, length))
+            .collect())
+    }
+
+    fn row(&self, engine: &Engine, times: &mut [f64], length: u32) -> Row {
+        let runs = times.len();
         let tenth = runs / 10;
         let (first, last) = (median(&times[..tenth]), median(&times[runs - tenth..]));
         times.sort_by(f64::total_cmp);
         let quantile = |q: f64| rounded(times[((runs - 1) as f64 * q).round() as usize], 3);
-        Ok(Row {
-            engine: runnable.report().backend.to_owned(),
+        Row {
+            engine: engine.runnable.report().backend.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            case: runnable.case().name().to_owned(),
+            case: engine.runnable.case().name().to_owned(),
             length,
-            threads: 1,
+            threads: self.threads,
             runs: self.runs,
             p50_us: quantile(0.5),
             p90_us: quantile(0.9),
             p99_us: quantile(0.99),
             min_us: rounded(times[0], 3),
             ratio_vs: std::collections::BTreeMap::new(),
-            open_us: rounded(open_us, 1),
-            first_answer_us: rounded(first_answer_us, 1),
+            open_us: rounded(engine.open_us, 1),
+            first_answer_us: rounded(engine.first_answer_us, 1),
             peak_rss_kib: peak_rss_kib(),
             energy_uj: None,
             throttled: last > first * 7.0 / 6.0,
-        })
+        }
     }
+}
+
+/// A prepared case, and how long it took.
+struct Engine {
+    runnable: Runnable,
+    open_us: f64,
+    first_answer_us: f64,
 }
 
 /// Texts of exactly `words` words: the given ones strung together and cut.

@@ -7,6 +7,7 @@ use typecase_convert::{Checkpoint, Converted, Options, Report, Size, convert};
 use typecase_train::Recipe;
 use typecase_train::data::{self, ReadOptions};
 
+use crate::commands::report;
 use crate::failure::Failure;
 use crate::format::thousands;
 use crate::input;
@@ -31,6 +32,9 @@ pub(crate) struct Convert {
     /// The largest loss of accuracy against the checkpoint, in points
     #[arg(long, value_name = "POINTS")]
     max_drop: Option<f64>,
+    /// Write the report (HTML, one file)
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -56,6 +60,9 @@ impl Convert {
         let held_out = self.held_out(&checkpoint)?;
         let Converted { case, report } = convert(&checkpoint, &held_out, &options)?;
         input::write_whole(&self.out, &case)?;
+        if let Some(path) = &self.report {
+            input::write_whole(path, report::conversion(&report).as_bytes())?;
+        }
         if self.json {
             println!("{}", serde_json::to_string(&report).unwrap_or_default());
         } else {

@@ -9,7 +9,7 @@ use typecase::Runnable;
 use typecase_train::data::Item;
 use typecase_train::evaluate::{Evaluation, Prediction, paired};
 
-use crate::commands::eval_report;
+use crate::commands::report;
 use crate::failure::Failure;
 use crate::format::{hex, rounded, thousands};
 use crate::input::{self, CaseArguments, DataArguments};
@@ -27,6 +27,9 @@ pub(crate) struct Eval {
     /// Another case to compare with, by a paired test
     #[arg(long, value_name = "FILE")]
     vs: Option<PathBuf>,
+    /// Threads, each with a session of its own; the figures but for the speed do not depend on it
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: u16,
     /// Write a report (HTML, one file)
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -76,7 +79,7 @@ impl Eval {
         let labels: Vec<String> = runnable.case().labels().iter().map(str::to_owned).collect();
         let loaded = self.reading.load(&self.data, Some(labels.clone()))?;
         let items = &loaded.dataset.items;
-        let pass = pass(&runnable, items)?;
+        let pass = pass(&runnable, items, self.threads.into())?;
         let vs = match &self.vs {
             Some(path) => {
                 Some(versus(&typecase::open(path)?, &labels, items, &pass.predictions, &self.case)?)
@@ -85,7 +88,7 @@ impl Eval {
         };
         let figures = figures(&runnable, &labels, pass, vs)?;
         if let Some(path) = &self.report {
-            input::write_whole(path, eval_report::html(&figures, &self.data).as_bytes())?;
+            input::write_whole(path, report::evaluation(&figures, &self.data).as_bytes())?;
         }
         if self.json {
             println!("{}", serde_json::to_string(&figures).unwrap_or_default());
@@ -99,24 +102,46 @@ impl Eval {
 /// Evaluates a prepared case on items already read.
 pub(crate) fn evaluate(runnable: &Runnable, items: &[Item]) -> Result<Figures, Failure> {
     let labels: Vec<String> = runnable.case().labels().iter().map(str::to_owned).collect();
-    figures(runnable, &labels, pass(runnable, items)?, None)
+    figures(runnable, &labels, pass(runnable, items, 1)?, None)
 }
 
-fn pass(runnable: &Runnable, items: &[Item]) -> Result<Pass, Failure> {
-    let mut session = runnable.session();
-    let (mut predictions, mut truncated) = (Vec::with_capacity(items.len()), 0);
+fn pass(runnable: &Runnable, items: &[Item], threads: usize) -> Result<Pass, Failure> {
+    let share = items.len().div_ceil(threads).max(1);
     let started = Instant::now();
+    let parts: Vec<Result<Pass, Failure>> = std::thread::scope(|scope| {
+        let rest: Vec<_> =
+            items.chunks(share).skip(1).map(|part| scope.spawn(|| pass_of_one(runnable, part))).collect();
+        // This thread does its share too; alone, it does all.
+        let first = pass_of_one(runnable, items.get(..share).unwrap_or(items));
+        let lost = || Err(Failure::input("a thread ended early"));
+        std::iter::once(first)
+            .chain(rest.into_iter().map(|part| part.join().unwrap_or_else(|_| lost())))
+            .collect()
+    });
+    let mut whole = Pass { predictions: Vec::with_capacity(items.len()), truncated: 0, seconds: 0.0 };
+    for part in parts {
+        let part = part?;
+        whole.predictions.extend(part.predictions);
+        whole.truncated += part.truncated;
+    }
+    whole.seconds = started.elapsed().as_secs_f64();
+    Ok(whole)
+}
+
+fn pass_of_one(runnable: &Runnable, items: &[Item]) -> Result<Pass, Failure> {
+    let mut session = runnable.session();
+    let mut pass = Pass { predictions: Vec::with_capacity(items.len()), truncated: 0, seconds: 0.0 };
     for item in items {
         let verdict = session.classify(&item.text)?;
-        truncated += u64::from(verdict.truncated);
-        predictions.push(Prediction {
+        pass.truncated += u64::from(verdict.truncated);
+        pass.predictions.push(Prediction {
             truth: item.label,
             predicted: verdict.label_index,
             probability: verdict.probability,
             abstained: verdict.abstain,
         });
     }
-    Ok(Pass { predictions, truncated, seconds: started.elapsed().as_secs_f64() })
+    Ok(pass)
 }
 
 fn figures(
@@ -154,7 +179,7 @@ fn versus(
         return Err(Failure::input(message));
     }
     let runnable = input::prepare(other, arguments.backend, arguments.strict)?;
-    let theirs = pass(&runnable, items)?.predictions;
+    let theirs = pass(&runnable, items, 1)?.predictions;
     let compared = paired(ours, &theirs).map_err(|e| Failure::input(e.to_string()))?;
     let right = theirs.iter().filter(|p| p.truth == p.predicted).count();
     Ok(Versus {

@@ -1,21 +1,61 @@
-//! The report of `typecase eval`: one HTML file without scripts, fonts or addresses.
+//! Reports: one HTML file each, without scripts, fonts or addresses.
 
 use std::fmt::Write;
 use std::path::Path;
 
+use typecase_convert::Report;
+
 use crate::commands::eval::Figures;
 use crate::format::thousands;
 
-/// The page.
-pub(crate) fn html(figures: &Figures, data: &Path) -> String {
-    let evaluation = &figures.evaluation;
-    let mut page = String::from(
-        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Typecase evaluation</title>\n<style>\n\
-         body{font:16px/1.5 sans-serif;max-width:50em;margin:2em auto;padding:0 1em;color:#222}\n\
-         table{border-collapse:collapse;margin:1em 0}td,th{padding:.25em .75em;border:1px solid #ccc;text-align:right}\n\
-         th:first-child,td:first-child{text-align:left}.big{font-size:2em}code{font-size:.85em;word-break:break-all}\n\
-         </style>\n",
+/// The beginning of a page.
+fn head(title: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\n<style>\n\
+         body{{font:16px/1.5 sans-serif;max-width:50em;margin:2em auto;padding:0 1em;color:#222}}\n\
+         table{{border-collapse:collapse;margin:1em 0}}td,th{{padding:.25em .75em;border:1px solid #ccc;text-align:right}}\n\
+         th:first-child,td:first-child{{text-align:left}}.big{{font-size:2em}}code{{font-size:.85em;word-break:break-all}}\n\
+         </style>\n"
+    )
+}
+
+/// What `typecase convert` gained and lost.
+pub(crate) fn conversion(report: &Report) -> String {
+    let percent = |share: f64| format!("{:.2} %", share * 100.0);
+    let mut page = head("Typecase conversion");
+    let _ = write!(
+        page,
+        "<h1>{}</h1>\n<p class=big>{} bytes</p>\n<table>\n\
+         <tr><th><th>checkpoint<th>case</tr>\n<tr><td>features<td>{}<td>{}</tr>\n<tr><td>bits a weight<td>32<td>{}</tr>\n",
+        escape(&report.name),
+        thousands(report.bytes),
+        thousands(report.features_before),
+        thousands(report.features),
+        report.weight_bits
     );
+    if report.items > 0 {
+        let _ = write!(
+            page,
+            "<tr><td>accuracy<td>{}<td>{}</tr>\n</table>\n<p>On {} held-out texts; {:.2} points lost; only the checkpoint right {}, only the case right {}, McNemar p = {:.3}. Temperature {:.4}.</p>\n",
+            percent(report.parent.accuracy),
+            percent(report.case.accuracy),
+            thousands(report.items),
+            report.drop,
+            report.paired.b,
+            report.paired.c,
+            report.paired.mcnemar_p,
+            report.temperature
+        );
+    } else {
+        page += "</table>\n<p>No labelled texts: the loss was not measured.</p>\n";
+    }
+    page + "</html>\n"
+}
+
+/// What `typecase eval` found.
+pub(crate) fn evaluation(figures: &Figures, data: &Path) -> String {
+    let evaluation = &figures.evaluation;
+    let mut page = head("Typecase evaluation");
     let percent = |share: f64| format!("{:.2} %", share * 100.0);
     let _ = write!(
         page,

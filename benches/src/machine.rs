@@ -1,0 +1,69 @@
+//! The machine, its one core, its clocks, and the commit.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+/// Keeps this thread, and the processes that it starts from now on, on the core it is on, and returns its number.
+///
+/// # Errors
+/// The system refuses, or is not Linux.
+pub fn pin() -> anyhow::Result<usize> {
+    #[cfg(target_os = "linux")]
+    {
+        let core = rustix::thread::sched_getcpu();
+        let mut set = rustix::thread::CpuSet::new();
+        set.set(core);
+        rustix::thread::sched_setaffinity(None, &set)?;
+        Ok(core)
+    }
+    #[cfg(not(target_os = "linux"))]
+    anyhow::bail!("pinning to a core is done on Linux only")
+}
+
+/// Processor, cores, system.
+#[must_use]
+pub fn describe() -> String {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = model.map_or(std::env::consts::ARCH, |(_, name)| name);
+    let cores = cpuinfo.lines().filter(|line| line.starts_with("processor")).count().max(1);
+    format!("{model}, {cores} cores, {}", std::env::consts::OS)
+}
+
+/// The commit of the working tree, with a plus sign if tracked files differ from it; "unknown" without git.
+#[must_use]
+pub fn commit(repository: &Path) -> String {
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.arg("--no-optional-locks").arg("-C").arg(repository).args(arguments);
+        let output = command.output().ok().filter(|output| output.status.success())?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else { return "unknown".to_owned() };
+    let is_changed =
+        git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|list| !list.is_empty());
+    if is_changed { format!("{commit}+") } else { commit }
+}
+
+/// Seconds that something took.
+#[derive(Clone, Copy, Debug)]
+pub struct Took {
+    /// By the clock on the wall.
+    pub wall: f64,
+    /// On the processor: less than `wall` if others had the core in between.
+    pub processor: f64,
+}
+
+/// Measures `work`, done on this thread.
+pub fn time<T>(work: impl FnOnce() -> T) -> (T, Took) {
+    let (processor, wall) = (processor_seconds(), Instant::now());
+    let answer = work();
+    let wall = wall.elapsed().as_secs_f64();
+    (answer, Took { wall, processor: processor_seconds() - processor })
+}
+
+fn processor_seconds() -> f64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
+}
