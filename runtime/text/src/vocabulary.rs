@@ -264,7 +264,6 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// The row of a feature and 1, or any number and 0.
-    #[inline(always)]
     fn probe(&self, feature: u32) -> (u32, u32) {
         let (start, end) = self.bounds(bucket_of(feature, self.shape.buckets));
         self.probe_between(feature, start, end)
@@ -274,8 +273,21 @@ impl<'a> Vocabulary<'a> {
     /// a dependence from turn to turn, so that the processor waits for many cache lines at once.
     #[inline(always)]
     pub(crate) fn all_bounds(&self, features: &[u32], bounds: &mut [(u32, u32)]) {
-        for (&feature, bounds) in features.iter().zip(bounds) {
-            *bounds = self.bounds(bucket_of(feature, self.shape.buckets));
+        let buckets = self.shape.buckets;
+        if self.shape.start_bytes == 2 {
+            let starts = self.starts.as_chunks::<2>().0;
+            for (&feature, bounds) in features.iter().zip(bounds) {
+                let at = bucket_of(feature, buckets) as usize;
+                let two = starts.get(at..).and_then(|rest| rest.first_chunk::<2>());
+                *bounds = two.map_or((0, 0), |two| two.map(u16::from_le_bytes).map(u32::from).into());
+            }
+        } else {
+            let starts = self.starts.as_chunks::<4>().0;
+            for (&feature, bounds) in features.iter().zip(bounds) {
+                let at = bucket_of(feature, buckets) as usize;
+                let two = starts.get(at..).and_then(|rest| rest.first_chunk::<2>());
+                *bounds = two.map_or((0, 0), |two| two.map(u32::from_le_bytes).into());
+            }
         }
     }
 
@@ -317,17 +329,14 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// First id of the bucket and of the next one; of a bucket that does not exist an empty span.
-    #[inline(always)]
     fn bounds(&self, bucket: u32) -> (u32, u32) {
         let at = bucket as usize;
         if self.shape.start_bytes == 2 {
-            let two = self.starts.get(at.wrapping_mul(2)..).and_then(|rest| rest.first_chunk::<4>());
-            let [a, b, c, d] = two.copied().unwrap_or_default();
-            (u16::from_le_bytes([a, b]).into(), u16::from_le_bytes([c, d]).into())
+            let two = self.starts.as_chunks::<2>().0.get(at..).and_then(|rest| rest.first_chunk::<2>());
+            two.map_or((0, 0), |two| two.map(u16::from_le_bytes).map(u32::from).into())
         } else {
-            let two = self.starts.get(at.wrapping_mul(4)..).and_then(|rest| rest.first_chunk::<8>());
-            let [a, b, c, d, e, f, g, h] = two.copied().unwrap_or_default();
-            (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
+            let two = self.starts.as_chunks::<4>().0.get(at..).and_then(|rest| rest.first_chunk::<2>());
+            two.map_or((0, 0), |two| two.map(u32::from_le_bytes).into())
         }
     }
 
