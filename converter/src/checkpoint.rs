@@ -226,6 +226,20 @@ impl Checkpoint {
         write_whole(&folder.join(NUMBERS), numbers.as_bytes())
     }
 
+    /// Makes a checkpoint folder one no longer, if it is one; other files stay.
+    ///
+    /// # Errors
+    /// [`ConvertError::Io`] if a file cannot be removed.
+    pub fn remove(folder: &Path) -> Result<(), ConvertError> {
+        let path = folder.join(NUMBERS);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(ConvertError::Io { path, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// True if the folder looks like a checkpoint.
     #[must_use]
     pub fn is_at(folder: &Path) -> bool {
@@ -238,6 +252,9 @@ impl Checkpoint {
         let (rows, width, classes) = (self.features.len(), self.width, self.labels.len());
         if !(1..=typecase_text::vocabulary::MAX_COUNT as usize).contains(&rows) {
             return bad(format!("{rows} features found, at least 1 and at most 2^24 are allowed"));
+        }
+        if width == 0 || classes < 2 {
+            return bad(format!("{classes} classes of width {width} found, at least 2 and 1 are needed"));
         }
         if self.counts.len() != rows || self.embedding.len() != rows * width || self.bias.len() != width {
             return bad(format!(

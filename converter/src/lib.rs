@@ -159,31 +159,48 @@ pub fn convert(
             classes - 1
         )));
     }
-    let order = prune::by_importance(checkpoint);
-    let mut keep = prune::first_guess(checkpoint, options).min(order.len());
-    let built = loop {
-        let built = build::case(checkpoint, &order[..keep], held_out, options)?;
-        let size = built.bytes.len() as u64;
-        match options.max_size.filter(|&limit| size > limit) {
-            None => break built,
-            Some(limit) => {
-                let excess = (size - limit).div_ceil(prune::bytes_per_row(checkpoint, options));
-                keep = usize::try_from(excess)
-                    .ok()
-                    .and_then(|n| keep.checked_sub(n))
-                    .filter(|&k| k > 0)
-                    .ok_or_else(|| {
-                        ConvertError::too_large(
-                            &built.report,
-                            limit,
-                            "even a case of a single feature is larger",
-                        )
-                    })?;
-            }
-        }
-    };
+    let built = fit(checkpoint, held_out, options)?;
     gate::judge(&built.report, options)?;
     Ok(Converted { case: built.bytes, report: built.report })
+}
+
+/// Builds the case with as many features as there is room for, the most important ones.
+fn fit(
+    checkpoint: &Checkpoint,
+    held_out: &[(String, u32)],
+    options: &Options,
+) -> Result<build::Built, ConvertError> {
+    let order = prune::by_importance(checkpoint);
+    let per_row = prune::bytes_per_row(checkpoint, options);
+    let mut keep = prune::first_guess(checkpoint, options).min(order.len());
+    let mut too_many = order.len() + 1;
+    let mut fitting = None;
+    loop {
+        let built = build::case(checkpoint, &order[..keep], held_out, options)?;
+        let size = built.bytes.len() as u64;
+        let Some(limit) = options.max_size else { return Ok(built) };
+        if size <= limit {
+            // A row costs a little more than its own bytes, so what is added this way nearly always fits.
+            let room = usize::try_from((limit - size) / (per_row + 1)).unwrap_or(usize::MAX);
+            let more = keep.saturating_add(room).min(too_many - 1);
+            if more == keep {
+                return Ok(built);
+            }
+            (fitting, keep) = (Some(built), more);
+        } else if let Some(built) = fitting {
+            return Ok(built);
+        } else if keep == 1 {
+            return Err(ConvertError::too_large(
+                &built.report,
+                limit,
+                "even a case of a single feature is larger",
+            ));
+        } else {
+            too_many = keep;
+            let excess = usize::try_from((size - limit).div_ceil(per_row)).unwrap_or(usize::MAX);
+            keep = keep.saturating_sub(excess).max(1);
+        }
+    }
 }
 
 impl Options {

@@ -54,6 +54,11 @@ pub(crate) fn train(
         }
         None => {
             let features = task.corpus.frequent(task.train, task.recipe.min_count);
+            if features.is_empty() {
+                let min = task.recipe.min_count;
+                let reason = format!("train.min_count {min} found, no feature stands in so many texts");
+                return Err(TrainError::Recipe { path: task.folder.to_owned(), reason });
+            }
             let factors = vec![1.0; features.len()];
             fresh(task, 0, features, factors)
         }

@@ -177,7 +177,7 @@ impl Recipe {
     pub fn parse(text: &str, path: &Path) -> Result<Self, TrainError> {
         let bad = |reason: String| TrainError::Recipe { path: path.to_owned(), reason };
         let recipe: Self = toml::from_str(text).map_err(|e| {
-            let line = e.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+            let line = e.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
             bad(format!("line {line}: {}", e.message().replace('\n', ", ")))
         })?;
         recipe.check().map_err(bad)?;

@@ -87,8 +87,8 @@ impl State {
             .map_err(|e| TrainError::io(path, e))
     }
 
-    /// Reads the state of the run named by `run`.
-    pub(crate) fn load(folder: &Path, run: &str) -> Result<Self, TrainError> {
+    /// Reads the state of the run named by `run`, with so many classes and training texts.
+    pub(crate) fn load(folder: &Path, run: &str, classes: usize, items: usize) -> Result<Self, TrainError> {
         let path = Self::path(folder);
         let file = match fs::read(&path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
@@ -141,7 +141,10 @@ impl State {
             run: run.to_owned(),
         };
         let n = state.features.len();
-        let sound = |model: &Model| model.pairs.iter().all(|pair| pair.weights.len() == n);
+        let sound = |model: &Model| {
+            model.pairs.len() == classes.div_ceil(PAIR)
+                && model.pairs.iter().all(|pair| pair.weights.len() == n && pair.duals.len() == items)
+        };
         if state.factors.len() != n || !sound(&state.model) || !sound(&state.best) {
             return Err(damaged());
         }
@@ -174,7 +177,7 @@ mod tests {
     fn what_is_saved_is_loaded_bit_for_bit() {
         let folder = tempfile::tempdir().unwrap();
         state().save(folder.path()).unwrap();
-        assert_eq!(State::load(folder.path(), "abc").unwrap(), state());
+        assert_eq!(State::load(folder.path(), "abc", 4, 2).unwrap(), state());
         State::remove(folder.path()).unwrap();
         State::remove(folder.path()).unwrap();
     }
@@ -182,7 +185,7 @@ mod tests {
     #[test]
     fn foreign_absent_and_damaged_states_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let message = |run: &str| State::load(folder.path(), run).unwrap_err().to_string();
+        let message = |run: &str| State::load(folder.path(), run, 4, 2).unwrap_err().to_string();
         assert!(
             message("abc").ends_with("no saved state found, a run must have been interrupted in this folder")
         );

@@ -90,12 +90,18 @@ fn run(
         (item.text.clone(), item.label)
     };
     let validation: Vec<(String, u32)> = split.validation.iter().map(held_out).collect();
+    if validation.is_empty() {
+        let reason = format!("0 of {} texts held out, at least 1 is needed", labels.len());
+        return Err(TrainError::Recipe { path: recipe.name.clone().into(), reason });
+    }
     tell(&Event::Data { train: train.len(), validation: validation.len(), skipped, sha256: sha256.clone() })?;
+    let run = run_digest(recipe, &sha256)?;
+    let resumed = if options.resume { Some(State::load(out, &run, classes, train.len())?) } else { None };
+    // An older checkpoint may have learnt from what is held out now: it must not stand beside it.
+    Checkpoint::remove(out)?;
     write_validation(out, &dataset.labels, &validation)?;
     let (recipe_path, recipe_sha256) = write_recipe(out, recipe)?;
 
-    let run = run_digest(recipe, &sha256)?;
-    let resumed = if options.resume { Some(State::load(out, &run)?) } else { None };
     let ngrams = recipe.text.ngrams()?;
     let texts: Vec<&str> = dataset.items.iter().map(|item| item.text.as_str()).collect();
     let corpus = Corpus::new(&ngrams, &texts, labels);

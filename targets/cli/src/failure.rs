@@ -63,7 +63,11 @@ impl fmt::Display for Failure {
 
 impl From<typecase::Error> for Failure {
     fn from(error: typecase::Error) -> Self {
+        use typecase::engine::{Error as EngineError, FormatError};
         let failure = Self::input(error.to_string());
+        if let Some(EngineError::Format(FormatError::Version { .. })) = error.engine() {
+            return failure.help("the case is of a later format: a newer typecase reads it");
+        }
         match error.kind() {
             typecase::ErrorKind::InvalidCase => {
                 failure.help("typecase inspect shows a sound case; was this file cut or changed?")

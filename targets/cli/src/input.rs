@@ -123,7 +123,13 @@ pub(crate) fn data_folder(given: Option<&Path>) -> PathBuf {
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
-    std::fs::write(&beside, bytes)
-        .and_then(|()| std::fs::rename(&beside, path))
-        .map_err(|e| Failure::file(path.display(), &e))
+    std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path)).map_err(|e| {
+        // Nothing half done stays behind; if it never came to be there is nothing to remove.
+        let _ = std::fs::remove_file(&beside);
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            return Failure::input(format!("{}: no such folder", folder.display()));
+        }
+        Failure::file(path.display(), &e)
+    })
 }

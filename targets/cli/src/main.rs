@@ -5,6 +5,11 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "printing is what a command does")]
 
+/// Prints a line of a result: as `println!`, but a reader who has seen enough is no panic.
+macro_rules! outln {
+    ($($argument:tt)*) => { crate::print_line(format_args!($($argument)*)) };
+}
+
 mod commands;
 mod failure;
 mod format;
@@ -56,7 +61,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
     if arguments.version {
         return report(commands::version(arguments.verbose));
     }
@@ -77,6 +85,46 @@ fn main() -> ExitCode {
         Command::Data(command) => command.run(),
         Command::Doctor(command) => command.run(),
     })
+}
+
+/// Prints a line; where nobody reads it any more the program is done.
+fn print_line(line: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    if let Err(error) = writeln!(std::io::stdout(), "{line}") {
+        let code = match error.kind() {
+            std::io::ErrorKind::BrokenPipe => 0,
+            _ => {
+                eprintln!("error: standard output: {error}");
+                2
+            }
+        };
+        std::process::exit(code);
+    }
+}
+
+/// Help is an answer; wrong usage ends as every other error does, in one line and one line of help.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // The reader of a pipe may have seen enough.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.render().to_string();
+    let mut parts = text.split("\n\n");
+    let message: Vec<&str> = parts.next().unwrap_or_default().lines().map(str::trim).collect();
+    let message = match error.kind() {
+        // Its text is the whole help.
+        clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            "a subcommand is missing".to_owned()
+        }
+        _ => message.join(" "),
+    };
+    let usage = parts.find_map(|part| part.trim().strip_prefix("Usage: "));
+    let help = match usage {
+        Some(usage) => format!("usage: {}", usage.lines().map(str::trim).collect::<Vec<_>>().join(" ")),
+        None => "typecase --help, or --help after a command, shows what is allowed".to_owned(),
+    };
+    report(Err(Failure::input(message.strip_prefix("error: ").unwrap_or(&message)).help(help)))
 }
 
 fn report(result: Result<(), Failure>) -> ExitCode {

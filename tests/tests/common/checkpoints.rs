@@ -70,8 +70,9 @@ pub(crate) fn with_hidden_layer(texts: &[String], width: usize, pooling: Pooling
         counts: vec![1; features.len()],
         width,
         embedding: weights(features.len() * width),
-        bias: weights(width),
-        head: Some(DenseHead { weights: weights(labels.len() * width), bias: weights(labels.len()) }),
+        // Small, so that it is the texts that decide.
+        bias: weights(width).into_iter().map(|b| b * 0.05).collect(),
+        head: Some(DenseHead { weights: weights(labels.len() * width), bias: vec![0.01; labels.len()] }),
         temperature: 1.0,
         provenance: BTreeMap::new(),
         features,

@@ -116,7 +116,7 @@ impl Bench {
             rows,
         };
         if self.json {
-            println!("{}", serde_json::to_string(&run).unwrap_or_default());
+            outln!("{}", serde_json::to_string(&run).unwrap_or_default());
         } else {
             print(&run);
         }
@@ -249,14 +249,20 @@ fn peak_rss_kib() -> Option<u64> {
 }
 
 fn print(run: &Run) {
-    println!("{}", run.machine);
-    println!(
+    outln!("{}", run.machine);
+    outln!(
         "{:<8} {:<12} {:>6} {:>9} {:>9} {:>9} {:>9}",
-        "engine", "case", "words", "p50 us", "p90 us", "p99 us", "min us"
+        "engine",
+        "case",
+        "words",
+        "p50 us",
+        "p90 us",
+        "p99 us",
+        "min us"
     );
     for row in &run.rows {
         let length = if row.length == 0 { "data".to_owned() } else { row.length.to_string() };
-        println!(
+        outln!(
             "{:<8} {:<12} {length:>6} {:>9.2} {:>9.2} {:>9.2} {:>9.2}{}",
             row.engine,
             row.case,
@@ -268,7 +274,7 @@ fn print(run: &Run) {
         );
     }
     if let Some(row) = run.rows.first() {
-        println!("open {:.0} us, first answer {:.0} us after the start", row.open_us, row.first_answer_us);
+        outln!("open {:.0} us, first answer {:.0} us after the start", row.open_us, row.first_answer_us);
     }
 }
 
@@ -298,7 +304,7 @@ fn compare(old: &Run, new: &Run) -> Result<(), Failure> {
         } else {
             "same"
         };
-        println!(
+        outln!(
             "{:<8} {:<12} {:>6}  {:.2} -> {:.2} us ({:+.1} %, noise {:.2} us)  {verdict}",
             row.engine,
             row.case,

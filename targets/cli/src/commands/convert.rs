@@ -64,7 +64,7 @@ impl Convert {
             input::write_whole(path, report::conversion(&report).as_bytes())?;
         }
         if self.json {
-            println!("{}", serde_json::to_string(&report).unwrap_or_default());
+            outln!("{}", serde_json::to_string(&report).unwrap_or_default());
         } else {
             print_report(&self.out, &report);
         }
@@ -93,23 +93,24 @@ impl Convert {
             }
         };
         let options = ReadOptions { labels: Some(checkpoint.labels.clone()), ..ReadOptions::default() };
-        let loaded = data::load(&path, &options)?;
+        // The help for bad rows names an option that this command does not have.
+        let loaded = data::load(&path, &options).map_err(|e| Failure::input(e.to_string()))?;
         Ok(loaded.dataset.items.into_iter().map(|item| (item.text, item.label)).collect())
     }
 }
 
 /// What a person wants to know of a conversion.
 pub(crate) fn print_report(out: &Path, report: &Report) {
-    println!("{}", out.display());
-    println!("  size      {} bytes", thousands(report.bytes));
-    println!(
+    outln!("{}", out.display());
+    outln!("  size      {} bytes", thousands(report.bytes));
+    outln!(
         "  features  {} of {}, {} bits a weight",
         thousands(report.features),
         thousands(report.features_before),
         report.weight_bits
     );
     if report.items > 0 {
-        println!(
+        outln!(
             "  accuracy  {:.2} % on {} held-out texts; checkpoint {:.2} %, lost {:.2} points (paired test p = {:.2})",
             report.case.accuracy * 100.0,
             thousands(report.items),

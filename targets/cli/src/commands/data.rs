@@ -77,7 +77,7 @@ fn fetch(out: &Path, mirror: &str) -> Result<(), Failure> {
         if let (Some(sum), Ok(bytes)) = (sum, std::fs::read(&path))
             && hex(&Md5::digest(&bytes)) == sum
         {
-            println!("{}: already there", path.display());
+            outln!("{}: already there", path.display());
             continue;
         }
         let url = format!("{}/{name}", mirror.trim_end_matches('/'));
@@ -90,7 +90,7 @@ fn fetch(out: &Path, mirror: &str) -> Result<(), Failure> {
             );
         }
         input::write_whole(&path, &bytes)?;
-        println!("{}: {} bytes", path.display(), thousands(bytes.len() as u64));
+        outln!("{}: {} bytes", path.display(), thousands(bytes.len() as u64));
     }
     eprintln!("next: TYPECASE_DATA={} lets training find it", out.parent().unwrap_or(out).display());
     Ok(())
@@ -112,7 +112,7 @@ fn download(url: &str) -> Result<Vec<u8>, Failure> {
 fn check(path: &Path, reading: &DataArguments) -> Result<(), Failure> {
     const SHOWN: usize = 20;
     let check = data::check(path, &reading.options(None), SHOWN)?;
-    println!(
+    outln!(
         "{}: {}, {} good rows, {} bad",
         path.display(),
         check.format,
@@ -120,15 +120,20 @@ fn check(path: &Path, reading: &DataArguments) -> Result<(), Failure> {
         thousands(check.bad_rows)
     );
     for error in &check.errors {
-        println!("  {error}");
+        outln!("  {error}");
     }
-    if check.bad_rows as usize > check.errors.len() {
-        println!("  and {} more", thousands(check.bad_rows - check.errors.len() as u64));
+    // Beyond the bad rows that are listed there is at most what ended the reading.
+    let listed = check.bad_rows.min(SHOWN as u64);
+    if check.bad_rows > listed {
+        outln!("  and {} more", thousands(check.bad_rows - listed));
     }
     if check.bad_rows > 0 {
         let message =
             format!("{}: {} bad rows found, none are allowed", path.display(), thousands(check.bad_rows));
         return Err(Failure::purpose(message));
+    }
+    if check.errors.len() as u64 > listed {
+        return Err(Failure::purpose(format!("{}: cannot be read to its end", path.display())));
     }
     Ok(())
 }
@@ -137,24 +142,28 @@ fn stats(path: &Path, reading: &DataArguments, json: bool) -> Result<(), Failure
     let rows: RowReader = data::open(path, &reading.options(None))?;
     let found: Statistics = data::statistics(rows)?;
     if json {
-        println!("{}", serde_json::to_string(&found).unwrap_or_default());
+        outln!("{}", serde_json::to_string(&found).unwrap_or_default());
         return Ok(());
     }
-    println!(
+    outln!(
         "{}: {} rows, {} bad rows left out",
         path.display(),
         thousands(found.rows),
         thousands(found.skipped)
     );
     for class in &found.classes {
-        println!("  {:<12} {:>9} ({:.1} %)", class.label, thousands(class.items), class.share * 100.0);
+        outln!("  {:<12} {:>9} ({:.1} %)", class.label, thousands(class.items), class.share * 100.0);
     }
     let bytes = &found.bytes;
-    println!(
+    outln!(
         "  bytes a text: least {}, median {}, nine in ten within {}, most {}, mean {:.1}",
-        bytes.min, bytes.median, bytes.p90, bytes.max, bytes.mean
+        bytes.min,
+        bytes.median,
+        bytes.p90,
+        bytes.max,
+        bytes.mean
     );
-    println!(
+    outln!(
         "  {} duplicates ({} with another label); {:.1} % without a title; {:.1} % with characters beyond ASCII",
         thousands(found.duplicates),
         thousands(found.conflicts),

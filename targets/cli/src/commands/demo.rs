@@ -37,7 +37,7 @@ impl Demo {
             let _ = fs::remove_dir_all(&folder);
         }
         result?;
-        println!(
+        outln!(
             "\nThe whole chain took {:.1} s. Next: typecase classify \"your text\"",
             started.elapsed().as_secs_f64()
         );
@@ -55,7 +55,7 @@ fn run(folder: &Path) -> Result<(), Failure> {
     let recipe = folder.join("sample.toml");
     write(recipe.clone(), shipped::SAMPLE_RECIPE)?;
 
-    println!("1. Train on {} short texts written for this project", shipped::SAMPLE_CSV.lines().count());
+    outln!("1. Train on {} short texts written for this project", shipped::SAMPLE_CSV.lines().count());
     let recipe = Recipe::load(&recipe)?;
     let out = folder.join("run");
     let (stop, progress) = (AtomicBool::new(false), Progress::new());
@@ -63,44 +63,44 @@ fn run(folder: &Path) -> Result<(), Failure> {
         TrainOptions { data: folder, out: &out, threads: train::threads(None), resume: false, stop: &stop };
     let trained = typecase_train::train(&recipe, &options, &mut |event| progress.show(event))?;
     let Trained { checkpoint, validation, evaluation, .. } = trained;
-    println!(
+    outln!(
         "   {} features, {:.1} % of the held-out texts right",
         checkpoint.features.len(),
         evaluation.accuracy * 100.0
     );
 
-    println!("\n2. Convert: prune, quantise, prove, gate");
+    outln!("\n2. Convert: prune, quantise, prove, gate");
     let Converted { case, report } = convert(&checkpoint, &validation, &recipe.convert)?;
     let path = folder.join("sample.case");
     input::write_whole(&path, &case)?;
     print_report(&path, &report);
 
-    println!("\n3. Evaluate the case on the held-out texts");
+    outln!("\n3. Evaluate the case on the held-out texts");
     let case = typecase::open(&path)?;
     let runnable = input::prepare(&case, Backend::Auto, false)?;
     let items: Vec<Item> =
         validation.into_iter().map(|(text, label)| Item { text, lead_bytes: 0, label }).collect();
     eval::print_figures(&eval::evaluate(&runnable, &items)?);
 
-    println!("\n4. Classify new texts");
+    outln!("\n4. Classify new texts");
     let mut session = runnable.session();
-    println!("   {} golden vectors exact", session.verify()?);
+    outln!("   {} golden vectors exact", session.verify()?);
     for text in shipped::SAMPLE_HELD_OUT.lines().step_by(3) {
         let verdict = session.classify(text)?;
-        println!("   {:<9} {:>5.1} %  {text}", verdict.label, verdict.probability * 100.0);
+        outln!("   {:<9} {:>5.1} %  {text}", verdict.label, verdict.probability * 100.0);
     }
 
-    println!("\n5. The case that is built in, trained on real news");
+    outln!("\n5. The case that is built in, trained on real news");
     shipped_case(&shipped::default_case()?)
 }
 
 fn shipped_case(case: &Case) -> Result<(), Failure> {
     let runnable = input::prepare(case, Backend::Auto, false)?;
     let mut session = runnable.session();
-    println!("   {}: {} bytes, {} golden vectors exact", case.name(), case.bytes().len(), session.verify()?);
+    outln!("   {}: {} bytes, {} golden vectors exact", case.name(), case.bytes().len(), session.verify()?);
     for text in shipped::SAMPLE_HELD_OUT.lines().step_by(3) {
         let verdict = session.classify(text)?;
-        println!("   {:<9} {:>5.1} %  {text}", verdict.label, verdict.probability * 100.0);
+        outln!("   {:<9} {:>5.1} %  {text}", verdict.label, verdict.probability * 100.0);
     }
     Ok(())
 }

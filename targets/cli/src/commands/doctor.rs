@@ -29,13 +29,13 @@ impl Doctor {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let findings = findings()?;
         if self.json {
-            println!("{}", serde_json::to_string(&findings).unwrap_or_default());
+            outln!("{}", serde_json::to_string(&findings).unwrap_or_default());
             return Ok(());
         }
         for Finding { what, state, remedy } in &findings {
-            println!("{what:<14} {state}");
+            outln!("{what:<14} {state}");
             if let Some(remedy) = remedy {
-                println!("{:<14} -> {remedy}", "");
+                outln!("{:<14} -> {remedy}", "");
             }
         }
         Ok(())

@@ -91,7 +91,7 @@ impl Eval {
             input::write_whole(path, report::evaluation(&figures, &self.data).as_bytes())?;
         }
         if self.json {
-            println!("{}", serde_json::to_string(&figures).unwrap_or_default());
+            outln!("{}", serde_json::to_string(&figures).unwrap_or_default());
         } else {
             print_figures(&figures);
         }
@@ -195,22 +195,22 @@ fn versus(
 /// What a person wants to know.
 pub(crate) fn print_figures(figures: &Figures) {
     let Figures { evaluation, .. } = figures;
-    println!("{} ({} bytes, {})", figures.case, thousands(figures.bytes), figures.backend);
-    println!(
+    outln!("{} ({} bytes, {})", figures.case, thousands(figures.bytes), figures.backend);
+    outln!(
         "  accuracy     {:.2} % of {} texts (95 % interval {:.2} to {:.2})",
         evaluation.accuracy * 100.0,
         thousands(evaluation.items),
         evaluation.ci95[0] * 100.0,
         evaluation.ci95[1] * 100.0
     );
-    println!("  macro F1     {:.4}", evaluation.macro_f1);
-    println!("  calibration  {:.4} expected error", evaluation.ece);
-    println!(
+    outln!("  macro F1     {:.4}", evaluation.macro_f1);
+    outln!("  calibration  {:.4} expected error", evaluation.ece);
+    outln!(
         "  speed        {:.2} us a text, reading not counted",
         figures.seconds * 1e6 / evaluation.items.max(1) as f64
     );
     for class in &evaluation.per_class {
-        println!(
+        outln!(
             "  {:<12} precision {:.3}  recall {:.3}  F1 {:.3}  of {}",
             class.label,
             class.precision,
@@ -220,10 +220,10 @@ pub(crate) fn print_figures(figures: &Figures) {
         );
     }
     if figures.truncated > 0 || evaluation.abstained > 0 {
-        println!("  cut {}, abstained {}", thousands(figures.truncated), thousands(evaluation.abstained));
+        outln!("  cut {}, abstained {}", thousands(figures.truncated), thousands(evaluation.abstained));
     }
     if let Some(vs) = &figures.vs {
-        println!(
+        outln!(
             "  against {}: {:.2} %; only this right {}, only that right {}, paired test p = {:.3}",
             vs.case,
             vs.accuracy * 100.0,

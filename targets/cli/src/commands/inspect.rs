@@ -87,7 +87,7 @@ impl Inspect {
         let case = typecase::open(&self.file)?;
         let description = describe(&case)?;
         if self.json {
-            println!("{}", serde_json::to_string(&description).unwrap_or_default());
+            outln!("{}", serde_json::to_string(&description).unwrap_or_default());
         } else {
             print(&description);
         }
@@ -159,20 +159,20 @@ fn describe(case: &Case) -> Result<Description<'_>, Failure> {
 
 fn print(description: &Description<'_>) {
     let Description { text, vocabulary, bag, calibration, .. } = description;
-    println!("{}: {} bytes", description.name, thousands(description.bytes));
-    println!("{}", description.digest);
-    println!("\nsections");
+    outln!("{}: {} bytes", description.name, thousands(description.bytes));
+    outln!("{}", description.digest);
+    outln!("\nsections");
     for section in &description.sections {
-        println!(
+        outln!(
             "  {:<12} {:>10} bytes at {:>10}",
             section.kind,
             thousands(section.bytes),
             thousands(section.offset)
         );
     }
-    println!("\nlabels       {}", description.labels.join(", "));
+    outln!("\nlabels       {}", description.labels.join(", "));
     let [low, high] = text.char_ngrams;
-    println!(
+    outln!(
         "text         words 1 to {}, characters {low} to {high}, marks {}, cased {}, skips {}; at most {} bytes and {} ids",
         text.word_ngrams,
         text.marks,
@@ -181,13 +181,13 @@ fn print(description: &Description<'_>) {
         thousands(text.max_bytes.into()),
         text.max_ids
     );
-    println!(
+    outln!(
         "vocabulary   {} features in {} buckets, {}-bit fingerprints",
         thousands(vocabulary.features.into()),
         thousands(vocabulary.buckets.into()),
         vocabulary.fingerprint_bits
     );
-    println!(
+    outln!(
         "bag          {} rows of {}, {}-bit weights, {}-bit row scales, pooling {}, hidden layer {}",
         thousands(bag.rows.into()),
         bag.width,
@@ -196,18 +196,20 @@ fn print(description: &Description<'_>) {
         bag.pooling,
         bag.hidden
     );
-    println!(
+    outln!(
         "calibration  score scale {:e}, temperature {:.4}, abstains below {}",
-        calibration.score_scale, calibration.temperature, calibration.abstain_below
+        calibration.score_scale,
+        calibration.temperature,
+        calibration.abstain_below
     );
-    println!("golden       {} vectors", description.golden_vectors);
-    println!(
+    outln!("golden       {} vectors", description.golden_vectors);
+    outln!(
         "cost         {} bytes of scratch, at most {} multiply-adds a text",
         thousands(description.scratch_bytes as u64),
         thousands(description.multiply_adds)
     );
-    println!("\nprovenance");
+    outln!("\nprovenance");
     for (key, value) in &description.provenance {
-        println!("  {key:<18} {value}");
+        outln!("  {key:<18} {value}");
     }
 }

@@ -66,7 +66,7 @@ impl Train {
         };
         let progress = Progress::new();
         typecase_train::train(&recipe, &options, &mut |event| progress.show(event))?;
-        println!("{}", out.display());
+        outln!("{}", out.display());
         eprintln!("next: typecase convert {} -o {}.case", out.display(), recipe.name);
         Ok(())
     }

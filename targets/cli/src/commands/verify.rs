@@ -31,15 +31,15 @@ impl Verify {
             );
             if damaged { Failure::purpose(error.to_string()) } else { error.into() }
         })?;
-        println!("digest   sha256:{}, {} bytes", hex(&case.digest()), thousands(case.bytes().len() as u64));
-        println!("signed   no: a digest tells damage, not forgery");
+        outln!("digest   sha256:{}, {} bytes", hex(&case.digest()), thousands(case.bytes().len() as u64));
+        outln!("signed   no: a digest tells damage, not forgery");
         for &backend in Backend::IN_THIS_BUILD {
             let runnable = input::prepare(&case, backend, true)?;
             let vectors = runnable.session().verify().map_err(|error| match error.kind() {
                 ErrorKind::InvalidCase => Failure::purpose(format!("{}: {error}", runnable.report().backend)),
                 _ => error.into(),
             })?;
-            println!("{:<8} {vectors} golden vectors exact", runnable.report().backend);
+            outln!("{:<8} {vectors} golden vectors exact", runnable.report().backend);
         }
         Ok(())
     }

@@ -1,0 +1,72 @@
+//! The shipped cases, on the official test set of AG News: for reporting, never for choosing. Skipped, loudly, where the
+//! data are not.
+#![allow(clippy::unwrap_used, reason = "a test that cannot do its work has failed")]
+
+use std::path::PathBuf;
+
+use typecase::{Case, Options, prepare};
+use typecase_train::data::{ReadOptions, load};
+
+/// A shipped case and what it promises.
+struct Shipped {
+    name: &'static str,
+    most_bytes: u64,
+    least_accuracy: f64,
+}
+
+const SHIPPED: [Shipped; 2] = [
+    Shipped { name: "news-64k", most_bytes: 65_536, least_accuracy: 0.910 },
+    Shipped { name: "news-1m", most_bytes: 1_048_576, least_accuracy: 0.916 },
+];
+
+impl Shipped {
+    fn path(&self) -> PathBuf {
+        xtask::workspace_root().unwrap().join(format!("models/{}.case", self.name))
+    }
+
+    fn open(&self) -> Case {
+        typecase::open(self.path()).unwrap()
+    }
+}
+
+#[test]
+fn shipped_cases_are_sound_and_within_their_size() {
+    for shipped in SHIPPED {
+        let bytes = std::fs::metadata(shipped.path()).unwrap().len();
+        assert!(
+            bytes <= shipped.most_bytes,
+            "{}: {bytes} bytes, allowed are {}",
+            shipped.name,
+            shipped.most_bytes
+        );
+        let case = shipped.open();
+        assert_eq!(case.name(), shipped.name);
+        assert_eq!(case.labels().iter().collect::<Vec<_>>(), ["World", "Sports", "Business", "Sci/Tech"]);
+        let vectors = prepare(&case, &Options::default()).unwrap().session().verify().unwrap();
+        assert!(vectors >= 16, "{}: {vectors} golden vectors", shipped.name);
+        for key in ["data_sha256", "seed", "trainer", "held_out_accuracy", "held_out_items"] {
+            assert!(case.provenance().value(key).is_some(), "{}: no {key} in its provenance", shipped.name);
+        }
+    }
+}
+
+#[test]
+fn shipped_cases_keep_their_promise_on_the_official_test() {
+    let root = xtask::workspace_root().unwrap();
+    let Some(data) = xtask::setup::labelled_data(&root) else {
+        let why = "no labelled data; set TYPECASE_DATA to a folder that holds agnews/test.csv";
+        return xtask::skip::skipped("accuracy of the shipped cases on the official test", why);
+    };
+    let test = load(&data.join("agnews/test.csv"), &ReadOptions::default()).unwrap().dataset;
+    assert_eq!(test.items.len(), 7600, "the official test has so many rows");
+    for shipped in SHIPPED {
+        let mut session = prepare(&shipped.open(), &Options::default()).unwrap().session();
+        let mut right = 0u32;
+        for item in &test.items {
+            right += u32::from(session.classify(&item.text).unwrap().label_index == item.label);
+        }
+        let accuracy = f64::from(right) / 7600.0;
+        let Shipped { name, least_accuracy, .. } = shipped;
+        assert!(accuracy >= least_accuracy, "{name}: accuracy {accuracy:.4}, promised are {least_accuracy}");
+    }
+}
