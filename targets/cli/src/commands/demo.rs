@@ -38,7 +38,7 @@ impl Demo {
         }
         result?;
         outln!(
-            "\nThe whole chain took {:.1} s. Next: typecase classify \"your text\"",
+            "\nThe whole chain took {:.2} s. Next: typecase classify \"your text\"",
             started.elapsed().as_secs_f64()
         );
         Ok(())
