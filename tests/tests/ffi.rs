@@ -290,7 +290,8 @@ fn the_shared_library_exports_what_the_header_declares_and_nothing_else() {
     if !has("nm", what) {
         return;
     }
-    let listed = done(Command::new("nm").args(["-D", "--defined-only", "--format=posix"]).arg(&library().shared));
+    let listed =
+        done(Command::new("nm").args(["-D", "--defined-only", "--format=posix"]).arg(&library().shared));
     let mut exported: Vec<&str> = listed.lines().filter_map(|line| line.split(' ').next()).collect();
     let header = fs::read_to_string(source("include/typecase.h")).unwrap();
     // A declaration starts its line, after a type; what else names a function is a comment.

@@ -56,7 +56,8 @@ pub(crate) unsafe fn explained(
     guard(|| {
         // SAFETY: the caller of this function promises it.
         let error = unsafe { Out::optional(error) }?;
-        let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(tc_status::TC_PANIC.into()));
+        let outcome =
+            catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(tc_status::TC_PANIC.into()));
         if let Some(error) = error {
             error.set(tc_error::of(outcome.as_ref().err()));
         }

@@ -103,7 +103,8 @@ pub unsafe extern "C" fn tc_classify(
         if !(size_of::<tc_verdict>()..=MAX_STRUCT_BYTES).contains(&whole) {
             return Err(tc_status::TC_LENGTH);
         }
-        let found = session.with(|session| session.classify(text).map(|verdict| tc_verdict::of(&verdict, size)));
+        let found =
+            session.with(|session| session.classify(text).map(|verdict| tc_verdict::of(&verdict, size)));
         let found = found?.map_err(|error| tc_status::from(error.kind()))?;
         // SAFETY: the size covers the structure, and the caller promises that so many bytes can be written.
         unsafe { place.write(found) };
@@ -151,5 +152,33 @@ impl tc_verdict {
             unknown_share: verdict.unknown_share(),
             tokens: verdict.tokens,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    fn session() -> tc_session {
+        let case = face::open(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/news-64k.case")).unwrap();
+        let runnable = face::prepare(&case, &face::Options::default()).unwrap();
+        tc_session { busy: AtomicBool::new(false), session: UnsafeCell::new(runnable.session()) }
+    }
+
+    #[test]
+    fn a_session_in_use_is_busy_and_free_again_afterwards() {
+        let session = session();
+        let inner = session.with(|_| session.with(|_| ()));
+        assert_eq!(inner, Ok(Err(tc_status::TC_BUSY)));
+        assert_eq!(session.with(|_| ()), Ok(()));
+    }
+
+    #[test]
+    fn a_panic_leaves_the_session_free() {
+        let session = session();
+        let panicked = catch_unwind(AssertUnwindSafe(|| session.with(|_| panic!("stopped here"))));
+        assert!(panicked.is_err());
+        assert_eq!(session.with(|session| session.verify().is_ok()), Ok(true));
     }
 }

@@ -30,11 +30,11 @@ fn build() -> PathBuf {
         .unwrap();
     assert!(output.status.success(), "the command does not build");
     let messages = String::from_utf8(output.stdout).unwrap();
-    let paths = messages.lines().filter_map(|line| {
+    let mut paths = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         message["executable"].as_str().map(PathBuf::from)
     });
-    paths.last().expect("cargo names the program that it built")
+    paths.next_back().expect("cargo names the program that it built")
 }
 
 /// How a run ended, and what it said.
