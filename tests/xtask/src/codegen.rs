@@ -1,6 +1,6 @@
 //! Sources that a program writes: `cargo xtask codegen`.
 //!
-//! A generator returns the text of one file. It is passed through rustfmt, so that a generated file looks like any
+//! A generator returns the text of one file. Rust is passed through rustfmt, so that a generated file looks like any
 //! other; `--check` and the tidy test compare it with what is committed.
 
 use std::fs;
@@ -12,17 +12,21 @@ use anyhow::{Context, Result, bail};
 
 use crate::tidy::Violation;
 
+mod header;
 pub mod unicode;
 
 /// One generated file.
 struct Generator {
     /// Where it is written, relative to the top folder.
     path: &'static str,
-    /// Its text before rustfmt.
-    source: fn() -> Result<String>,
+    /// Its text, Rust before rustfmt, made for the workspace at this path.
+    source: fn(&Path) -> Result<String>,
 }
 
-const GENERATORS: &[Generator] = &[Generator { path: "runtime/text/src/tables.rs", source: unicode::source }];
+const GENERATORS: &[Generator] = &[
+    Generator { path: "runtime/text/src/tables.rs", source: |_| unicode::source() },
+    Generator { path: "targets/ffi/include/typecase.h", source: header::source },
+];
 
 /// Writes every generated file whose text has changed, and returns the paths of those.
 ///
@@ -72,7 +76,10 @@ fn difference(path: &str, committed: &str, fresh: &str) -> Option<Violation> {
 }
 
 fn generate(generator: &Generator, root: &Path) -> Result<String> {
-    let source = (generator.source)().with_context(|| format!("{}: generator", generator.path))?;
+    let source = (generator.source)(root).with_context(|| format!("{}: generator", generator.path))?;
+    if !generator.path.ends_with(".rs") {
+        return Ok(source);
+    }
     formatted(&source, root).with_context(|| format!("{}: rustfmt", generator.path))
 }
 

@@ -53,6 +53,20 @@ pub const REQUIREMENTS: &[Requirement] = &[
         install: None,
     },
     Requirement {
+        name: "gcc and g++",
+        skipped_without: "the tests of the C interface",
+        how: "a package manager has them (Debian: apt-get install gcc g++)",
+        check: |_| answer("gcc", &["--version"]).filter(|_| answer("g++", &["--version"]).is_some()),
+        install: None,
+    },
+    Requirement {
+        name: "valgrind",
+        skipped_without: "the C interface under valgrind",
+        how: "a package manager has it (Debian: apt-get install valgrind)",
+        check: |_| answer("valgrind", &["--version"]),
+        install: None,
+    },
+    Requirement {
         name: "python3 with fasttext",
         skipped_without: "the peer benchmark against fastText; no test needs it",
         how: "python3 -m pip install fasttext",
