@@ -183,7 +183,7 @@ impl<'a> Jobs<'a> {
         let jobs = self.list.lines().zip(&self.expected).zip(&answers);
         let wrong: Vec<_> = jobs.filter(|((_, expected), answer)| expected != answer).collect();
         assert!(wrong.is_empty(), "{} of {} differ, the first: {:?}", wrong.len(), answers.len(), wrong[0]);
-        println!("{} score vectors of {} graphs equal", answers.len(), self.models);
+        eprintln!("{} score vectors of {} graphs equal", answers.len(), self.models);
     }
 }
 
