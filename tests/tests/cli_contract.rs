@@ -13,6 +13,7 @@ use std::process::Stdio;
 
 use cli::{Sandbox, json, words};
 use serde_json::Value;
+use typecase_engine::Case;
 use typecase_tests::minimal_case;
 
 /// Checks that an object has exactly these keys, and that each is of its type: `s`tring, `n`umber, whole number `i`,
@@ -99,6 +100,25 @@ fn verify_names_the_digest_and_every_engine() {
         lines[1..],
         ["signed   no: a digest tells damage, not forgery", "native   16 golden vectors exact"]
     );
+}
+
+#[test]
+fn export_writes_a_graph_and_says_what_it_takes_and_gives() {
+    let sandbox = with_case();
+    let out = sandbox.run("export --case x.case --onnx x.onnx").done();
+    let graph = sandbox.read("x.onnx");
+    let case = Case::parse(minimal_case()).unwrap();
+    assert_eq!(graph, typecase_onnx::emit(&case).unwrap());
+    let lines: Vec<&str> = out.lines().collect();
+    assert!(lines[0].starts_with("x.onnx: ") && lines[0].ends_with(" bytes, opset 17, of minimal"), "{out}");
+    assert!(lines[1].contains("ids int64 [n], factor int32 [1]"), "{out}");
+    assert!(lines[2].contains("scores int32 [3]"), "{out}");
+
+    let refused = sandbox.run("export --case x.case --onnx y.onnx --precision f16");
+    let (error, help) = refused.failure(2);
+    assert_eq!(error, "error: --precision f16: minimal is a bag, its one precision is int32");
+    assert!(help.is_some());
+    assert!(!sandbox.path("y.onnx").exists(), "nothing is written");
 }
 
 #[test]

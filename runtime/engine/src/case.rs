@@ -9,6 +9,7 @@ use typecase_case::sections::labels::Labels;
 use typecase_case::sections::provenance::Provenance;
 use typecase_case::sections::text::TextSpec;
 use typecase_case::{Container, Error as FormatError, Integrity, Kind, Section};
+use typecase_kernels::Norm;
 use typecase_text::{NgramSpec, Ngrams, UNICODE_VERSION, Vocabulary, vocabulary};
 
 use crate::error::Error;
@@ -155,6 +156,12 @@ impl<B: AsRef<[u8]>> Case<B> {
         Container::parse(self.bytes(), Integrity::Structure)
             .into_iter()
             .flat_map(|container| container.sections())
+    }
+
+    /// What the biases are multiplied with and the logits divided by, for a text with this many ids.
+    #[must_use]
+    pub fn norm(&self, ids: usize) -> Norm {
+        native::norm(self.facts.bag_shape.pooling, ids)
     }
 
     /// What a session needs.

@@ -38,4 +38,5 @@ pub use typecase_case::sections::labels::Labels;
 pub use typecase_case::sections::provenance::Provenance;
 pub use typecase_case::sections::text::TextSpec;
 pub use typecase_case::{Error as FormatError, Integrity, Kind, Record};
+pub use typecase_kernels::Norm;
 pub use typecase_text::{Encoded, NgramSpec, Ngrams, UNICODE_VERSION, Vocabulary};

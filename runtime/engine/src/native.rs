@@ -22,16 +22,22 @@ impl Outcome {
     }
 }
 
+/// The norm of a text with `ids` ids.
+#[inline]
+pub(crate) fn norm(pooling: Pooling, ids: usize) -> Norm {
+    let count = u16::try_from(ids).unwrap_or(u16::MAX);
+    match pooling {
+        Pooling::Sum => Norm::SUM,
+        Pooling::Mean => Norm::mean(count),
+        Pooling::SquareRoot => Norm::square_root(count),
+    }
+}
+
 /// Sums the rows of `ids`, applies the head, leaves the scores in `numbers`.
 #[inline]
 pub(crate) fn run(bag: &Bag<'_>, encoded: Encoded, ids: &[u32], numbers: &mut [i32]) -> Outcome {
     let ids = ids.get(..encoded.len).unwrap_or_default();
-    let count = u16::try_from(encoded.len).unwrap_or(u16::MAX);
-    let norm = match bag.shape.pooling {
-        Pooling::Sum => Norm::SUM,
-        Pooling::Mean => Norm::mean(count),
-        Pooling::SquareRoot => Norm::square_root(count),
-    };
+    let norm = norm(bag.shape.pooling, encoded.len);
     let width = usize::from(bag.shape.width);
     let (sums, scores) = numbers.split_at_mut_checked(width).unwrap_or_default();
     let scales = RowScales::new(bag.shape.scale_bits, bag.scales);

@@ -102,6 +102,18 @@ impl Norm {
         Self { factor: (n << 16).isqrt().cast_signed(), shift: 8 }
     }
 
+    /// What a bias is multiplied with; at most 65,535.
+    #[must_use]
+    pub const fn factor(self) -> i32 {
+        self.factor
+    }
+
+    /// Bits that the product then loses: 0 or 8.
+    #[must_use]
+    pub const fn shift(self) -> u32 {
+        self.shift
+    }
+
     /// The bias times the norm, rounded down.
     #[inline]
     #[must_use]

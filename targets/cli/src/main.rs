@@ -48,6 +48,8 @@ enum Command {
     Train(commands::train::Train),
     /// Turn a checkpoint into a case: prune, quantise, prove, gate
     Convert(commands::convert::Convert),
+    /// Write a case as ONNX
+    Export(commands::export::Export),
     /// Measure latency
     Bench(commands::bench::Bench),
     /// Show what a case holds
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
         Command::Eval(command) => command.run(),
         Command::Train(command) => command.run(),
         Command::Convert(command) => command.run(),
+        Command::Export(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Verify(command) => command.run(),

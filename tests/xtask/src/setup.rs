@@ -7,13 +7,16 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 /// The bare-metal target on which the `no_std` crates are built.
 pub const BARE_METAL_TARGET: &str = "thumbv7em-none-eabihf";
 
 /// The environment variable that names the folder with labelled data.
 pub const DATA_DIR: &str = "TYPECASE_DATA";
+
+/// The environment variable that lets the setup install Python packages, as it does where `CI` is set.
+pub const SETUP_PIP: &str = "TYPECASE_SETUP_PIP";
 
 /// A tool or data set that some tests use.
 pub struct Requirement {
@@ -67,6 +70,13 @@ pub const REQUIREMENTS: &[Requirement] = &[
         install: None,
     },
     Requirement {
+        name: "python3 with onnxruntime",
+        skipped_without: "the comparison of emitted graphs with ONNX Runtime",
+        how: "python3 -m pip install onnxruntime numpy (TYPECASE_SETUP_PIP=1 lets the setup do it)",
+        check: |_| onnx_runtime(),
+        install: Some(|_| install_onnx_runtime()),
+    },
+    Requirement {
         name: "python3 with fasttext",
         skipped_without: "the peer benchmark against fastText; no test needs it",
         how: "python3 -m pip install fasttext",
@@ -98,6 +108,23 @@ pub fn run(root: &Path) -> Result<()> {
 pub fn labelled_data(root: &Path) -> Option<PathBuf> {
     let candidates = [env::var_os(DATA_DIR).map(PathBuf::from), Some(root.join("../shared/data"))];
     candidates.into_iter().flatten().find(|dir| dir.join("agnews/test.csv").is_file())
+}
+
+/// The version of the ONNX Runtime that `python3` can import, if numpy is there too.
+pub fn onnx_runtime() -> Option<String> {
+    answer("python3", &["-c", "import numpy, onnxruntime; print(onnxruntime.__version__)"])
+}
+
+/// Asks pip, on a machine that belongs to nobody (CI) or with leave: a person's Python is not ours to change.
+fn install_onnx_runtime() -> Result<()> {
+    let allowed = |name| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+    if !allowed("CI") && !allowed(SETUP_PIP) {
+        return Ok(());
+    }
+    let arguments = ["-m", "pip", "install", "--quiet", "onnxruntime", "numpy"];
+    let status = Command::new("python3").args(arguments).stdin(Stdio::null()).status().context("python3")?;
+    ensure!(status.success(), "pip: {status}");
+    Ok(())
 }
 
 /// Whether the toolchain has the core library of [`BARE_METAL_TARGET`].

@@ -11,7 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("typecase-case", &[]),
     ("typecase-kernels", &[]),
     ("typecase-engine", &["typecase-text", "typecase-case", "typecase-kernels"]),
-    ("typecase-onnx", &["typecase-case", "typecase-engine"]),
+    ("typecase-onnx", &["typecase-case", "typecase-kernels", "typecase-engine"]),
     ("typecase-tract", &["typecase-case", "typecase-engine", "typecase-onnx"]),
     ("typecase-ort", &["typecase-case", "typecase-engine", "typecase-onnx"]),
     ("typecase-wgpu", &["typecase-case", "typecase-engine"]),
