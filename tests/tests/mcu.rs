@@ -17,7 +17,8 @@ const LINE_BYTES: usize = 2048;
 fn texts(root: &Path) -> Vec<Vec<u8>> {
     let mut texts: Vec<Vec<u8>> = match setup::labelled_data(root) {
         Some(data) => {
-            let loaded = data::load(&data.join("agnews/test.csv"), &ReadOptions::default()).unwrap();
+            let loaded = data::load(&data.join("agnews/test.csv"), &ReadOptions::default())
+                .expect("the test data are readable");
             loaded
                 .dataset
                 .items
@@ -28,7 +29,8 @@ fn texts(root: &Path) -> Vec<Vec<u8>> {
         None => ["golden.txt", "news-heldout.txt", "news.csv"]
             .iter()
             .flat_map(|name| {
-                let text = fs::read_to_string(root.join("models/sample").join(name)).unwrap();
+                let text = fs::read_to_string(root.join("models/sample").join(name))
+                    .expect("the sample texts are there");
                 text.lines().map(|line| line.as_bytes().to_vec()).collect::<Vec<_>>()
             })
             .collect(),
