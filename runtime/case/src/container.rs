@@ -4,6 +4,7 @@ use core::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::crc32;
 use crate::error::Error;
 use crate::reader::Reader;
 
@@ -196,7 +197,7 @@ impl<'a> Container<'a> {
                 return Err(Error::UnknownSection { section });
             }
             let bytes = self.range(offset, next).ok_or(bounds)?;
-            if integrity != Integrity::Structure && crc32fast::hash(bytes) != record.crc32 {
+            if integrity != Integrity::Structure && crc32::of(bytes) != record.crc32 {
                 return Err(Error::SectionCrc { section });
             }
             if integrity == Integrity::Digest && <[u8; 32]>::from(Sha256::digest(bytes)) != record.digest {

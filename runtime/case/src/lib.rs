@@ -39,6 +39,7 @@ extern crate alloc;
 extern crate std;
 
 mod container;
+mod crc32;
 mod error;
 mod reader;
 pub mod sections;

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::container::{
     DIGEST_AT, HEADER_BYTES, IGNORABLE, Kind, MAGIC, MAJOR, MAX_SECTIONS, MINOR, RECORD_BYTES, SECTION_ALIGN,
 };
+use crate::crc32;
 
 /// Why something cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +98,7 @@ impl Writer {
             records.extend(flags.to_le_bytes());
             records.extend(offset.to_le_bytes());
             records.extend((bytes.len() as u64).to_le_bytes());
-            records.extend(crc32fast::hash(bytes).to_le_bytes());
+            records.extend(crc32::of(bytes).to_le_bytes());
             records.extend(0u32.to_le_bytes());
             records.extend(Sha256::digest(bytes));
             end = offset.saturating_add(bytes.len() as u64);

@@ -9,6 +9,9 @@
 //! | `test` | [`test_run`]: every check of the project, one count at the end |
 //! | `tidy` | [`tidy`]: layering, unsafe code, manifests, files |
 //! | `codegen` | [`codegen`]: sources that a program writes |
+//! | `mcu` | [`mcu`]: the firmware, in QEMU, with its figures |
+//! | `wasm` | [`wasm`]: the WebAssembly module, in Node |
+//! | `dist jetson` | [`jetson`]: the command for 64-bit Arm Linux |
 //!
 //! A test that cannot run says so through [`skip::skipped`]; `cargo xtask test` lists these at its end.
 #![forbid(unsafe_code)]
@@ -23,11 +26,15 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 pub mod codegen;
+pub mod cross;
+pub mod jetson;
+pub mod mcu;
 pub mod rust_source;
 pub mod setup;
 pub mod skip;
 pub mod test_run;
 pub mod tidy;
+pub mod wasm;
 
 /// The top folder of the workspace, found at run time: the nearest folder at or above the calling package (or the
 /// current folder) whose manifest has a `[workspace]` table.

@@ -6,7 +6,7 @@ use std::env;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use xtask::{codegen, setup, test_run, tidy, workspace_root};
+use xtask::{codegen, jetson, mcu, setup, test_run, tidy, wasm, workspace_root};
 
 const USAGE: &str = "\
 usage: cargo xtask <task>
@@ -16,6 +16,9 @@ usage: cargo xtask <task>
                      With a filter (any libtest arguments): only the command is built and those tests are run
   tidy               layering, unsafe code, manifests, files: one line for each violation
   codegen [--check]  write the generated sources; --check only compares
+  mcu                build the firmware, run it in QEMU on the lines of standard input, and print its figures
+  wasm               build the WebAssembly module into dist/wasm and test it in Node
+  dist jetson        build the command for 64-bit Arm Linux into dist/jetson and try it in an emulator
   help               this text
 
 exit codes: 0 done, 1 a check failed, 2 wrong usage";
@@ -33,6 +36,9 @@ fn main() -> ExitCode {
         ["tidy"] => run_tidy(),
         ["codegen"] => run_codegen(false),
         ["codegen", "--check"] => run_codegen(true),
+        ["mcu"] => workspace_root().and_then(|root| mcu::main(&root)).map(|()| true),
+        ["wasm"] => workspace_root().and_then(|root| wasm::main(&root)).map(|()| true),
+        ["dist", "jetson"] => workspace_root().and_then(|root| jetson::main(&root)).map(|()| true),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(true)

@@ -1,13 +1,16 @@
 //! What the tests need of a machine, and what they skip without it.
 //!
 //! Nothing beyond the Rust toolchain is required. Every optional tool or data set is one [`Requirement`]; one that
-//! can be put in place without asking anybody has an `install`, and `cargo xtask setup` runs it.
+//! can be put in place without asking anybody has an `install`, and `cargo xtask setup` runs it. Debian packages are
+//! installed by root on a build server (`CI`) or with `TYPECASE_SETUP_APT=1` alone.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+
+use crate::cross::{AARCH64, MCU, WASM};
 
 /// The bare-metal target on which the `no_std` crates are built.
 pub const BARE_METAL_TARGET: &str = "thumbv7em-none-eabihf";
@@ -75,6 +78,27 @@ pub const REQUIREMENTS: &[Requirement] = &[
         how: "python3 -m pip install onnxruntime numpy (TYPECASE_SETUP_PIP=1 lets the setup do it)",
         check: |_| onnx_runtime(),
         install: Some(|_| install_onnx_runtime()),
+    },
+    Requirement {
+        name: "microcontroller toolchain",
+        skipped_without: "the firmware: its answers in QEMU, its flash and RAM",
+        how: MCU.how,
+        check: |_| MCU.missing().is_none().then(|| "Debian's compiler, arm-none-eabi-gcc, QEMU".to_owned()),
+        install: Some(|_| MCU.install()),
+    },
+    Requirement {
+        name: "WebAssembly toolchain",
+        skipped_without: "the WebAssembly module: its answers in Node",
+        how: WASM.how,
+        check: |_| WASM.missing().is_none().then(|| "Debian's compiler, Node".to_owned()),
+        install: Some(|_| WASM.install()),
+    },
+    Requirement {
+        name: "64-bit Arm toolchain",
+        skipped_without: "the command for Jetson: its answers in an emulator",
+        how: AARCH64.how,
+        check: |_| AARCH64.missing().is_none().then(|| "Debian's compiler, aarch64 gcc, QEMU".to_owned()),
+        install: Some(|_| AARCH64.install()),
     },
     Requirement {
         name: "python3 with fasttext",
@@ -157,7 +181,7 @@ fn absent(requirement: &Requirement) -> String {
 }
 
 /// The first line that a program prints, if it can be started and succeeds.
-fn answer(program: &str, args: &[&str]) -> Option<String> {
+pub(crate) fn answer(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(program).args(args).stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
     output.status.success().then(|| text.lines().next().unwrap_or_default().trim().to_owned())

@@ -24,6 +24,17 @@ pub const TYPECASE_BIN: &str = "TYPECASE_BIN";
 /// Packages that must build alone, without a standard library.
 const NO_STD_PACKAGES: &[&str] = &["typecase-text", "typecase-case", "typecase-kernels", "typecase-engine"];
 
+/// What is checked on this machine of the targets that are workspaces of their own.
+const OTHER_WORKSPACES: &[(&str, &[&str])] = &[
+    ("targets/mcu", &["fmt", "--check"]),
+    ("targets/mcu", &["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]),
+    ("targets/mcu", &["clippy", "--locked", "--features", "board", "--bins", "--", "-D", "warnings"]),
+    ("targets/mcu", &["test", "--locked", "--lib"]),
+    ("targets/wasm", &["fmt", "--check"]),
+    ("targets/wasm", &["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]),
+    ("targets/wasm", &["test", "--locked", "--lib"]),
+];
+
 /// Runs every check, prints what happened, and ends with the line `N passed, N failed, N skipped`.
 ///
 /// With a filter, arguments for libtest, only the command is built and the tests that match are run.
@@ -131,6 +142,7 @@ impl Run<'_> {
         self.step("build of the command", Run::command)?;
         self.step("no_std, each crate alone", |run| run.no_std(&[]))?;
         self.step("no_std, bare metal", Run::bare_metal)?;
+        self.step("targets that are workspaces of their own", Run::other_workspaces)?;
         self.tests(&[])?;
         self.step("documentation", Run::documentation)?;
         self.step("licences and sources", Run::deny)
@@ -193,6 +205,17 @@ impl Run<'_> {
         self.no_std(&["--target", target])
     }
 
+    fn other_workspaces(&self) -> Result<Outcome> {
+        let target = self.target.join("xtask/host");
+        for (folder, args) in OTHER_WORKSPACES {
+            let mut check = cargo(&self.root.join(folder));
+            if let Outcome::Failed(what) = finish(check.args(*args).env("CARGO_TARGET_DIR", &target))? {
+                return Ok(Outcome::Failed(format!("{folder}: cargo {}: {what}", args.join(" "))));
+            }
+        }
+        Ok(Outcome::Passed)
+    }
+
     fn documentation(&self) -> Result<Outcome> {
         let mut doc = cargo(self.root);
         finish(doc.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
@@ -245,7 +268,7 @@ fn finish(command: &mut Command) -> Result<Outcome> {
 }
 
 /// Where cargo builds, as the environment and its settings say; an absolute path.
-fn target_folder(root: &Path) -> Result<PathBuf> {
+pub(crate) fn target_folder(root: &Path) -> Result<PathBuf> {
     let metadata = metadata(root)?;
     let folder = metadata.get("target_directory").and_then(Value::as_str);
     Ok(PathBuf::from(folder.context("cargo metadata: no text `target_directory`")?))

@@ -238,12 +238,16 @@ impl<'a> Bag<'a> {
         let scale = self.largest_scale();
         let ids = u64::from(max_ids);
         // The product with the factor must fit too; its quotient is rounded down, which is up for negative numbers.
-        let (factor, divisor): (u64, u64) = match self.shape.pooling {
-            Pooling::Sum => (1, 1),
-            Pooling::Mean => (ids, 1),
-            Pooling::SquareRoot => (ids.saturating_mul(65_536).isqrt(), 256),
+        // A norm counts 65,535 ids at most, so 32 bits hold its square.
+        let (factor, shift): (u64, u32) = match self.shape.pooling {
+            Pooling::Sum => (1, 0),
+            Pooling::Mean => (ids, 0),
+            Pooling::SquareRoot => (max_ids.min(65_535).wrapping_shl(16).isqrt().into(), 8),
         };
-        let normed = |what, bias: u64| Ok(within(what, factor.saturating_mul(bias))?.div_ceil(divisor));
+        let round_up = (1u64 << shift).saturating_sub(1);
+        let normed = |what, bias: u64| {
+            Ok(within(what, factor.saturating_mul(bias))?.saturating_add(round_up) >> shift)
+        };
         let bias = normed("bias of the sums", largest(self.bias))?;
         let sum = ids.saturating_mul(weight).saturating_mul(scale).saturating_add(bias);
         let sum = within("sum of a text", sum)?;

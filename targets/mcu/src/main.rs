@@ -1,0 +1,35 @@
+//! The firmware for QEMU's `mps2-an386`, a Cortex-M4F: [`typecase_mcu`] on its first serial port, the case in place in
+//! flash. It ends through semihosting, so that QEMU ends too.
+#![no_std]
+#![no_main]
+#![deny(unsafe_code)]
+
+mod board;
+
+use cortex_m_rt::entry;
+use typecase_mcu::{Buffers, Device};
+
+/// Ids of the longest text; the case says how many it needs, and is refused if it needs more.
+const IDS: usize = 1024;
+/// Sums and scores.
+const NUMBERS: usize = 64;
+/// Bytes of the longest line.
+const LINE_BYTES: usize = 2048;
+
+/// Case files are laid out for this alignment.
+#[repr(C, align(64))]
+struct Aligned<B: ?Sized>(B);
+
+static CASE: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/firmware.case")));
+
+#[entry]
+fn main() -> ! {
+    static mut IDS_MEMORY: [u32; IDS] = [0; IDS];
+    static mut NUMBERS_MEMORY: [i32; NUMBERS] = [0; NUMBERS];
+    static mut LINE: [u8; LINE_BYTES] = [0; LINE_BYTES];
+
+    let memory = typecase_mcu::Memory { ids: IDS_MEMORY, numbers: NUMBERS_MEMORY };
+    let mut device = Device { port: board::Uart::open(), lamp: board::Lamp, meter: board::Counter::open() };
+    let done = device.serve(&CASE.0, Buffers { memory, line: LINE });
+    board::exit(done.is_ok())
+}

@@ -1,0 +1,226 @@
+//! `cargo xtask mcu`: the firmware of `targets/mcu`, built and run in QEMU, and its figures.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cross::{self, MCU};
+
+/// The most flash that code and tables may take beside the case.
+pub const MAX_FLASH_BYTES: u64 = 32 << 10;
+/// The most RAM, the stack included.
+pub const MAX_RAM_BYTES: u64 = 16 << 10;
+/// What `targets/mcu/memory.x` reserves for the stack.
+const STACK_BYTES: u64 = 4 << 10;
+
+/// Ends the input of the firmware.
+const END: u8 = 4;
+/// With `-icount shift=0` an instruction takes a nanosecond of the emulated clock; the counter runs at 25 MHz.
+const INSTRUCTIONS_A_TICK: u64 = 40;
+const TARGET: &str = "thumbv7em-none-eabihf";
+const CASE: &str = "models/news-64k.case";
+/// More than any run needs: a firmware that hangs is ended.
+const LIMIT_SECONDS: &str = "300";
+
+/// A firmware that was built.
+pub struct Firmware {
+    /// The ELF file.
+    pub elf: PathBuf,
+    /// Flash in bytes: vectors, code, tables, initial values; without the case.
+    pub flash_bytes: u64,
+    /// The case in flash.
+    pub case_bytes: u64,
+    /// Variables in RAM.
+    pub static_bytes: u64,
+    /// RAM that the linker reserves: variables and stack.
+    pub ram_bytes: u64,
+}
+
+/// What the firmware wrote, taken apart.
+pub struct Ran {
+    /// The first line: name, digest, golden vectors.
+    pub start: String,
+    /// A line for each text.
+    pub lines: Vec<String>,
+    /// Texts classified.
+    pub texts: u64,
+    /// Instructions of all texts.
+    pub instructions: u64,
+    /// Instructions of the longest.
+    pub most_instructions: u64,
+    /// The most stack in use.
+    pub stack_bytes: u64,
+}
+
+/// Builds the firmware and runs it on the lines of standard input.
+///
+/// # Errors
+///
+/// When the toolchain is absent, the firmware does not build or run, or it is over its limits.
+pub fn main(root: &Path) -> Result<()> {
+    let firmware = build(root, &[])?;
+    let mut input = Vec::new();
+    io::stdin().lock().read_to_end(&mut input).context("standard input")?;
+    let ran = run(&firmware, &input)?;
+    println!("{}", ran.start);
+    ran.lines.iter().for_each(|line| println!("{line}"));
+    eprintln!("{}", figures(&firmware, &ran));
+    firmware.check()
+}
+
+/// Builds the firmware, with these features beside the board's.
+///
+/// # Errors
+///
+/// When the toolchain is absent or the build fails.
+pub fn build(root: &Path, features: &[&str]) -> Result<Firmware> {
+    MCU.require()?;
+    let target = cross::target_folder(root, "mcu")?;
+    let features = [&["board"], features].concat().join(",");
+    let flags = [
+        "-Clinker=arm-none-eabi-gcc",
+        "-Clink-arg=-nostartfiles",
+        "-Clink-arg=-mcpu=cortex-m4",
+        "-Clink-arg=-mthumb",
+        "-Clink-arg=-mfloat-abi=hard",
+        "-Clink-arg=-mfpu=fpv4-sp-d16",
+    ];
+    let mut cargo = cross::cargo(&root.join("targets/mcu"));
+    cargo
+        .args(["build", "--release", "--locked", "--target", TARGET, "-Zbuild-std=core"])
+        .args(["--features", &features, "--target-dir"])
+        .arg(&target)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", flags.join(" "));
+    cross::run(&mut cargo)?;
+    let elf = target.join(TARGET).join("release/typecase-mcu");
+    measure(elf, fs::metadata(root.join(CASE)).context(CASE)?.len())
+}
+
+/// Runs the firmware on lines; the end of the input is added.
+///
+/// # Errors
+///
+/// When QEMU fails, the firmware ends with an error, or its output is not what it promises.
+pub fn run(firmware: &Firmware, input: &[u8]) -> Result<Ran> {
+    let mut child = Command::new("timeout")
+        .args([LIMIT_SECONDS, "qemu-system-arm", "-machine", "mps2-an386", "-cpu", "cortex-m4"])
+        .args(["-display", "none", "-monitor", "none", "-serial", "stdio", "-icount", "shift=0"])
+        .args(["-semihosting-config", "enable=on,target=native", "-kernel"])
+        .arg(&firmware.elf)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("qemu-system-arm: cannot start")?;
+    let mut stdin = child.stdin.take().context("qemu-system-arm: no input")?;
+    let input = [input, &[END]].concat();
+    // A firmware that ends early closes the pipe; how it ended says more.
+    let writer = std::thread::spawn(move || stdin.write_all(&input).is_ok());
+    let output = child.wait_with_output().context("qemu-system-arm")?;
+    drop(writer.join());
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        bail!("firmware: {}: {}", output.status, text.trim());
+    }
+    parse(&text)
+}
+
+/// The names of the firmware's symbols.
+///
+/// # Errors
+///
+/// When the ELF file cannot be read.
+pub fn symbols(firmware: &Firmware) -> Result<String> {
+    cross::output(Command::new("arm-none-eabi-nm").arg(&firmware.elf))
+}
+
+/// Flash, RAM and instructions, in lines for people.
+#[must_use]
+pub fn figures(firmware: &Firmware, ran: &Ran) -> String {
+    let Firmware { flash_bytes, case_bytes, static_bytes, ram_bytes, .. } = firmware;
+    let each = ran.instructions.checked_div(ran.texts).unwrap_or(0);
+    format!(
+        "flash: {flash_bytes} bytes beside the case of {case_bytes}, {MAX_FLASH_BYTES} allowed\n\
+         RAM: {ram_bytes} bytes: {static_bytes} of variables, {STACK_BYTES} reserved for the stack, {} of it used; \
+         {MAX_RAM_BYTES} allowed\n\
+         instructions: {each} a text, {} the longest of {}, in steps of {INSTRUCTIONS_A_TICK}, port not counted",
+        ran.stack_bytes, ran.most_instructions, ran.texts
+    )
+}
+
+impl Firmware {
+    /// Fails if the firmware is over a limit.
+    ///
+    /// # Errors
+    ///
+    /// Which limit, and by how much.
+    pub fn check(&self) -> Result<()> {
+        if self.flash_bytes > MAX_FLASH_BYTES {
+            bail!("firmware takes {} bytes of flash, {MAX_FLASH_BYTES} allowed", self.flash_bytes);
+        }
+        if self.ram_bytes > MAX_RAM_BYTES {
+            bail!("firmware takes {} bytes of RAM, {MAX_RAM_BYTES} allowed", self.ram_bytes);
+        }
+        Ok(())
+    }
+}
+
+fn measure(elf: PathBuf, case_bytes: u64) -> Result<Firmware> {
+    let table = cross::output(Command::new("arm-none-eabi-size").arg("-A").arg(&elf))?;
+    let sum = |sections: &[&str]| sections.iter().map(|name| section_bytes(&table, name)).sum::<u64>();
+    let flash = sum(&[".vector_table", ".text", ".rodata", ".data", ".gnu.sgstubs"]);
+    let static_bytes = sum(&[".data", ".bss", ".uninit"]);
+    let flash_bytes = flash.checked_sub(case_bytes).context("the firmware is smaller than its case")?;
+    Ok(Firmware { elf, flash_bytes, case_bytes, static_bytes, ram_bytes: static_bytes + STACK_BYTES })
+}
+
+/// The size of a section in the table of `size -A`; 0 if it is not there.
+fn section_bytes(table: &str, name: &str) -> u64 {
+    let size = |line: &str| {
+        let mut words = line.split_whitespace();
+        (words.next() == Some(name)).then(|| words.next()?.parse().ok()).flatten()
+    };
+    table.lines().find_map(size).unwrap_or(0)
+}
+
+fn parse(text: &str) -> Result<Ran> {
+    let mut lines = text.lines();
+    let start = lines.next().filter(|line| line.starts_with("case\t")).context("firmware: no first line")?;
+    let end =
+        lines.next_back().and_then(|line| line.strip_prefix("end\t")).context("firmware: no last line")?;
+    let numbers: Vec<u64> = end.split('\t').map_while(|number| number.parse().ok()).collect();
+    let &[texts, ticks, most_ticks, stack_bytes] = numbers.as_slice() else {
+        bail!("firmware: last line has {} numbers, 4 needed", numbers.len());
+    };
+    Ok(Ran {
+        start: start.to_owned(),
+        lines: lines.map(str::to_owned).collect(),
+        texts,
+        instructions: ticks * INSTRUCTIONS_A_TICK,
+        most_instructions: most_ticks * INSTRUCTIONS_A_TICK,
+        stack_bytes,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_output_is_taken_apart() {
+        let ran = parse("case\tn\tsha256:0\t20\nWorld\t900\t1,2\t-\nend\t1\t10\t10\t2000\n").unwrap();
+        assert_eq!((ran.lines.len(), ran.texts, ran.instructions, ran.stack_bytes), (1, 1, 400, 2000));
+        for broken in ["", "error\t103\t1\t2\n", "case\tn\n", "case\tn\nend\t1\n"] {
+            assert!(parse(broken).is_err(), "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn sections_are_found_by_their_whole_name() {
+        let table = "f  :\nsection  size  addr\n.text  100  64\n.data.x  7  0\n";
+        assert_eq!((section_bytes(table, ".text"), section_bytes(table, ".data")), (100, 0));
+    }
+}
