@@ -9,12 +9,12 @@ use typecase_case::sections::labels::Labels;
 use typecase_case::sections::provenance::Provenance;
 use typecase_case::sections::text::TextSpec;
 use typecase_case::{Container, Error as FormatError, Integrity, Kind, Section};
-use typecase_kernels::Norm;
-use typecase_text::{NgramSpec, Ngrams, UNICODE_VERSION, Vocabulary, vocabulary};
+use typecase_kernels::{Norm, probability, scalar};
+use typecase_text::{Encoded, NgramSpec, Ngrams, UNICODE_VERSION, Vocabulary, vocabulary};
 
 use crate::error::Error;
 use crate::native;
-use crate::session::Memory;
+use crate::session::{Memory, Verdict};
 
 /// A checked case over its bytes: `&[u8]` in flash, or anything that owns them.
 ///
@@ -190,12 +190,13 @@ impl<B: AsRef<[u8]>> Case<B> {
         memory.check(&self.cost())?;
         let mut count = 0;
         for vector in self.golden().iter() {
-            let outcome = self.run(vector.text, memory);
-            let ids = memory.ids.get(..outcome.encoded.len).unwrap_or_default();
+            let encoded = self.encode_into(vector.text, memory.ids);
+            let ids = memory.ids.get(..encoded.len).unwrap_or_default();
             if !vector.ids().eq(ids.iter().copied()) {
                 return Err(Error::Golden { index: count, what: "ids" });
             }
-            let scores = outcome.scores(self.labels().len(), memory.numbers);
+            let place = self.scores_into(ids, memory.numbers);
+            let scores = memory.numbers.get(place).unwrap_or_default();
             if !vector.scores().eq(scores.iter().copied()) {
                 return Err(Error::Golden { index: count, what: "scores" });
             }
@@ -204,14 +205,59 @@ impl<B: AsRef<[u8]>> Case<B> {
         Ok(count)
     }
 
-    /// The scores of a text and what became of it.
+    /// Cuts a text into the ids of its rows.
+    ///
+    /// # Shapes
+    /// `ids`: at least [`Cost::ids`] entries; with fewer the verdict means nothing.
     #[inline]
-    pub(crate) fn run(&self, text: &[u8], memory: &mut Memory<'_>) -> native::Outcome {
-        let limit = self.facts.max_ids as usize;
-        let ids = memory.ids.get_mut(..limit).unwrap_or_default();
-        let encoded = self.facts.ngrams.encode_into(text, &self.vocabulary(), ids);
+    pub fn encode_into(&self, text: &[u8], ids: &mut [u32]) -> Encoded {
+        let limit = ids.len().min(self.facts.max_ids as usize);
+        let ids = ids.get_mut(..limit).unwrap_or_default();
+        self.facts.ngrams.encode_into(text, &self.vocabulary(), ids)
+    }
+
+    /// The native engine: computes the exact scores of a text with these ids and returns where in `numbers` they stand,
+    /// one a class.
+    ///
+    /// # Shapes
+    /// `ids`: from [`Self::encode_into`]. `numbers`: at least [`Cost::numbers`] entries.
+    #[inline]
+    pub fn scores_into(&self, ids: &[u32], numbers: &mut [i32]) -> Range<usize> {
         let Payload::Bag(bag) = self.payload();
-        native::run(&bag, encoded, ids, memory.numbers)
+        native::run(&bag, ids, numbers)
+    }
+
+    /// What exact scores say of a text.
+    ///
+    /// # Shapes
+    /// `scores`: one a class.
+    #[must_use]
+    #[inline]
+    pub fn verdict<'s>(&'s self, encoded: Encoded, scores: &'s [i32]) -> Verdict<'s> {
+        let calibration = self.calibration();
+        let norm = self.norm(encoded.len);
+        let score_scale = calibration.score_scale / calibration.temperature / norm.divisor();
+        let label_index = u32::try_from(scalar::argmax(scores)).unwrap_or(0);
+        let probability = probability::softmax(scores, label_index as usize, score_scale);
+        Verdict {
+            label: self.labels().name(label_index).unwrap_or_default(),
+            label_index,
+            probability,
+            scores,
+            score_scale,
+            truncated: encoded.truncated,
+            abstain: probability < calibration.abstain_below,
+            words: encoded.words,
+            unknown_words: encoded.unknown,
+            tokens: u32::try_from(encoded.len).unwrap_or(u32::MAX),
+            invalid_utf8: encoded.invalid_utf8,
+        }
+    }
+
+    /// The same checked case, borrowed.
+    #[must_use]
+    pub fn view(&self) -> Case<&[u8]> {
+        Case { bytes: self.bytes.as_ref(), facts: self.facts.clone() }
     }
 
     #[inline]

@@ -16,13 +16,19 @@
 //!
 //! **Guarantees**: any bytes are a text and get a verdict; the same scores on every target; time in proportion to the
 //! text; no panic, no allocation, no `unsafe`.
+//!
+//! **Feature** `backends` (needs `alloc`): the traits that other engines implement.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(clippy::std_instead_of_core, clippy::alloc_instead_of_core, clippy::indexing_slicing, clippy::panic)]
 
+#[cfg(feature = "backends")]
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "backends")]
+pub mod backend;
 mod case;
 mod error;
 mod native;

@@ -1,26 +1,9 @@
 //! The native integer engine: the program of `typecase-kernels` over the parts of a case.
 
+use core::ops::Range;
+
 use typecase_case::sections::bag::{Bag, Head, Pooling};
 use typecase_kernels::{Norm, RowScales, narrow, scalar};
-use typecase_text::Encoded;
-
-/// Where the scores stand and what divides the logits.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Outcome {
-    pub(crate) encoded: Encoded,
-    /// First score in the numbers of the session.
-    pub(crate) scores_at: usize,
-    pub(crate) norm: Norm,
-}
-
-impl Outcome {
-    /// The scores in the numbers of the session.
-    #[inline]
-    pub(crate) fn scores(self, classes: u32, numbers: &[i32]) -> &[i32] {
-        let end = self.scores_at.saturating_add(classes as usize);
-        numbers.get(self.scores_at..end).unwrap_or_default()
-    }
-}
 
 /// The norm of a text with `ids` ids.
 #[inline]
@@ -33,11 +16,10 @@ pub(crate) fn norm(pooling: Pooling, ids: usize) -> Norm {
     }
 }
 
-/// Sums the rows of `ids`, applies the head, leaves the scores in `numbers`.
+/// Sums the rows of `ids`, applies the head, and returns where in `numbers` the scores stand.
 #[inline]
-pub(crate) fn run(bag: &Bag<'_>, encoded: Encoded, ids: &[u32], numbers: &mut [i32]) -> Outcome {
-    let ids = ids.get(..encoded.len).unwrap_or_default();
-    let norm = norm(bag.shape.pooling, encoded.len);
+pub(crate) fn run(bag: &Bag<'_>, ids: &[u32], numbers: &mut [i32]) -> Range<usize> {
+    let norm = norm(bag.shape.pooling, ids.len());
     let width = usize::from(bag.shape.width);
     let (sums, scores) = numbers.split_at_mut_checked(width).unwrap_or_default();
     let scales = RowScales::new(bag.shape.scale_bits, bag.scales);
@@ -47,13 +29,13 @@ pub(crate) fn run(bag: &Bag<'_>, encoded: Encoded, ids: &[u32], numbers: &mut [i
         narrow::sum_rows_i8(bag.weights, width, scales, ids, sums);
     }
     scalar::add_bias(bag.bias, norm, sums);
-    let scores_at = match bag.shape.head {
-        Head::None => 0,
+    let classes = usize::from(bag.shape.classes);
+    match bag.shape.head {
+        Head::None => 0..classes,
         Head::Relu { shift } => {
-            let scores = scores.get_mut(..usize::from(bag.shape.classes)).unwrap_or_default();
+            let scores = scores.get_mut(..classes).unwrap_or_default();
             scalar::dense_relu_i8(sums, shift, bag.head_weights, bag.head_bias, norm, scores);
-            width
+            width..width + classes
         }
-    };
-    Outcome { encoded, scores_at, norm }
+    }
 }

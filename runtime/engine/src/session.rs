@@ -1,6 +1,6 @@
 //! One thread's way through a case: text in, verdict out, in memory that the caller owns.
 
-use typecase_kernels::{probability, scalar};
+use typecase_kernels::probability;
 
 use crate::case::{Case, Cost};
 use crate::error::Error;
@@ -117,25 +117,9 @@ impl<'c, 'm, B: AsRef<[u8]>> Session<'c, 'm, B> {
 /// Classifies a text in memory that was checked, or is at least as large as [`Case::cost`] says; with less the verdict
 /// means nothing.
 #[inline]
-pub fn classify<'s, B: AsRef<[u8]>>(case: &'s Case<B>, text: &[u8], mut memory: Memory<'s>) -> Verdict<'s> {
-    let outcome = case.run(text, &mut memory);
-    let scores = outcome.scores(case.labels().len(), memory.numbers);
-    let calibration = case.calibration();
-    let score_scale = calibration.score_scale / calibration.temperature / outcome.norm.divisor();
-    let label_index = u32::try_from(scalar::argmax(scores)).unwrap_or(0);
-    let probability = probability::softmax(scores, label_index as usize, score_scale);
-    let encoded = outcome.encoded;
-    Verdict {
-        label: case.labels().name(label_index).unwrap_or_default(),
-        label_index,
-        probability,
-        scores,
-        score_scale,
-        truncated: encoded.truncated,
-        abstain: probability < calibration.abstain_below,
-        words: encoded.words,
-        unknown_words: encoded.unknown,
-        tokens: u32::try_from(encoded.len).unwrap_or(u32::MAX),
-        invalid_utf8: encoded.invalid_utf8,
-    }
+pub fn classify<'s, B: AsRef<[u8]>>(case: &'s Case<B>, text: &[u8], memory: Memory<'s>) -> Verdict<'s> {
+    let Memory { ids, numbers } = memory;
+    let encoded = case.encode_into(text, ids);
+    let place = case.scores_into(ids.get(..encoded.len).unwrap_or_default(), numbers);
+    case.verdict(encoded, numbers.get(place).unwrap_or_default())
 }
