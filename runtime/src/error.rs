@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 
 use crate::engine;
+use crate::options::Backend;
+use crate::prepare::PassedOver;
 
 /// An error with its context. [`Error::kind`] is stable; its number is the code of the C interface.
 #[derive(Debug)]
@@ -13,6 +15,8 @@ pub struct Error {
     /// What it is about: a file, a backend.
     subject: String,
     cause: Cause,
+    /// What to do about it; empty where that is not known.
+    remedy: String,
 }
 
 /// The kinds of errors.
@@ -26,6 +30,8 @@ pub enum ErrorKind {
     InvalidCase = 2,
     /// The backend asked for is not part of this build, or not known.
     NoBackend = 3,
+    /// Another engine would have to answer than the one asked for, and that was not allowed.
+    FellBack = 4,
 }
 
 #[derive(Debug)]
@@ -51,17 +57,62 @@ impl Error {
         }
     }
 
+    /// What to do about it, in one line, if that is known.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&str> {
+        Some(self.remedy.as_str()).filter(|remedy| !remedy.is_empty())
+    }
+
     pub(crate) fn unreadable(path: &Path, cause: io::Error) -> Self {
-        Self { kind: ErrorKind::Unreadable, subject: path.display().to_string(), cause: Cause::Io(cause) }
+        Self {
+            kind: ErrorKind::Unreadable,
+            subject: path.display().to_string(),
+            cause: Cause::Io(cause),
+            remedy: String::new(),
+        }
     }
 
     pub(crate) fn invalid(subject: impl Into<String>, cause: engine::Error) -> Self {
-        Self { kind: ErrorKind::InvalidCase, subject: subject.into(), cause: Cause::Engine(cause) }
+        Self {
+            kind: ErrorKind::InvalidCase,
+            subject: subject.into(),
+            cause: Cause::Engine(cause),
+            remedy: String::new(),
+        }
     }
 
-    pub(crate) fn no_backend(subject: &str, reason: impl Into<String>) -> Self {
-        let subject = format!("backend {subject}");
-        Self { kind: ErrorKind::NoBackend, subject, cause: Cause::Text(reason.into()) }
+    /// An engine that exists and was not built in.
+    pub(crate) fn no_backend(backend: Backend) -> Self {
+        let remedy = format!("cargo build --release --package typecase-cli --features {backend}");
+        Self {
+            remedy,
+            ..Self::unknown(backend.name(), "not part of this build, which has", Backend::IN_THIS_BUILD)
+        }
+    }
+
+    /// An engine that does not exist.
+    pub(crate) fn unknown_backend(name: &str) -> Self {
+        Self::unknown(name, "not known, allowed are", Backend::ALL)
+    }
+
+    fn unknown(name: &str, what: &str, others: &[Backend]) -> Self {
+        let others: Vec<&str> = others.iter().map(|other| other.name()).collect();
+        Self {
+            kind: ErrorKind::NoBackend,
+            subject: format!("backend {name}"),
+            cause: Cause::Text(format!("{what} auto, {}", others.join(", "))),
+            remedy: String::new(),
+        }
+    }
+
+    /// A fall-back that was not allowed.
+    pub(crate) fn fell_back(passed: PassedOver) -> Self {
+        Self {
+            kind: ErrorKind::FellBack,
+            subject: format!("backend {}", passed.backend),
+            cause: Cause::Text(passed.cause),
+            remedy: passed.remedy,
+        }
     }
 }
 

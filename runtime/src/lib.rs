@@ -15,7 +15,9 @@
 //! A [`Case`] is opened once and shared; a [`Runnable`] is shared between threads; each thread has its own
 //! [`Session`], which allocates nothing after it exists.
 //!
-//! **Features**: `mmap` adds `open_mmap`, an `unsafe` door. Features add backends, they never change an answer.
+//! **Features**: `mmap` adds `open_mmap`, an `unsafe` door. `tract`, `ort` and `wgpu` add engines; they never change an
+//! answer. An engine that gives other scores than the case's golden vectors does not run, one that is lost hands over to
+//! the native engine within the same call: [`Runnable::report`] says so, [`Options::strict`] makes it an error.
 //!
 //! **Not promised**: that a case is what its author meant. The digest tells damage; trust in the author is yours.
 #![deny(unsafe_code)]
@@ -25,6 +27,7 @@ mod error;
 #[cfg(feature = "mmap")]
 #[allow(unsafe_code, reason = "the mmap door: one of the four places of unsafe")]
 mod mmap;
+mod options;
 mod prepare;
 
 use std::ops::Deref;
@@ -35,9 +38,18 @@ pub use bytes::Bytes;
 pub use error::{Error, ErrorKind};
 #[cfg(feature = "mmap")]
 pub use mmap::open_mmap;
-pub use prepare::{Backend, Options, PassedOver, Report, Runnable, Session, prepare};
+#[cfg(feature = "ort")]
+pub use options::OrtOptions;
+#[cfg(feature = "wgpu")]
+pub use options::WgpuOptions;
+pub use options::{Backend, Options, Probed};
+pub use prepare::{PassedOver, Report, Runnable, Session, prepare};
 pub use typecase_engine as engine;
 pub use typecase_engine::{Cost, Verdict};
+#[cfg(feature = "ort")]
+pub use typecase_ort as ort;
+#[cfg(feature = "wgpu")]
+pub use typecase_wgpu as wgpu;
 
 /// A checked case. Immutable; a clone shares its bytes.
 #[derive(Clone, Debug)]

@@ -1,126 +1,199 @@
 //! From a case to something that runs on this machine, and the record of what was chosen.
 
 use std::fmt;
-use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
 
-use crate::engine::{self, Memory, Verdict};
+use crate::engine::Verdict;
+use crate::engine::backend::{Program, Scorer, Unavailable, check};
+use crate::options::{Backend, Options};
 use crate::{Case, Error};
-
-/// Which engine runs a case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Backend {
-    /// The best that this machine and this build have.
-    #[default]
-    Auto,
-    /// The integer engine of `typecase-engine`: always there.
-    Native,
-}
-
-impl Backend {
-    /// The engines that are part of this build, the best first.
-    pub const IN_THIS_BUILD: &'static [Self] = &[Self::Native];
-}
-
-impl FromStr for Backend {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        match name {
-            "auto" => Ok(Self::Auto),
-            "native" => Ok(Self::Native),
-            "tract" | "wgpu" | "ort" => {
-                Err(Error::no_backend(name, "not part of this build, allowed are auto, native"))
-            }
-            _ => Err(Error::no_backend(name, "not known, allowed are auto, native")),
-        }
-    }
-}
-
-impl fmt::Display for Backend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Auto => "auto",
-            Self::Native => "native",
-        })
-    }
-}
-
-/// How a case is prepared.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Which engine.
-    pub backend: Backend,
-    /// A fall-back is an error.
-    pub strict: bool,
-}
 
 /// What runs, and what does not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The engine that answers.
+    /// The engine that answers: `native`, `tract`, `ort`, `wgpu`.
     pub backend: &'static str,
-    /// Engines that were looked at first, and why they do not answer.
+    /// What it runs on: a library with its version, a device.
+    pub device: String,
+    /// Engines that do not answer although they were asked for, or that `auto` did not ask, in the order in which they
+    /// were looked at.
     pub passed_over: Vec<PassedOver>,
 }
 
 /// An engine that does not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassedOver {
-    /// The engine.
-    pub backend: &'static str,
-    /// Why not, and what to do about it.
-    pub reason: String,
+    /// The engine: `ort (CUDA)`.
+    pub backend: String,
+    /// Why not.
+    pub cause: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl PassedOver {
+    fn new(backend: impl Into<String>, why: Unavailable) -> Self {
+        Self { backend: backend.into(), cause: why.cause, remedy: why.remedy }
+    }
+}
+
+impl fmt::Display for PassedOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.backend, self.cause)
+    }
 }
 
 /// A case that is ready to run; shared between threads.
 #[derive(Clone, Debug)]
-pub struct Runnable {
+pub struct Runnable(Arc<Prepared>);
+
+#[derive(Debug)]
+struct Prepared {
     case: Case,
+    /// The engine and what it made of the case; `None` for the native engine.
+    other: Option<Other>,
     report: Report,
+    strict: bool,
+    /// The engine was lost while it ran.
+    lost: OnceLock<PassedOver>,
 }
 
-/// Prepares a case for this machine.
+#[derive(Debug)]
+struct Other {
+    name: &'static str,
+    label: String,
+    program: Box<dyn Program>,
+}
+
+/// Prepares a case for this machine: the engine that was asked for if it gives the golden vectors exactly, else the
+/// native one.
+///
+/// [`Backend::Auto`] runs a bag natively: it takes less time than a call to any other engine.
 ///
 /// # Errors
-/// [`crate::ErrorKind::NoBackend`] if the engine asked for cannot run the case and `strict` is set.
+/// [`crate::ErrorKind::NoBackend`] for an engine that is not part of this build; [`crate::ErrorKind::FellBack`] if the
+/// one that was asked for cannot run the case here and `strict` is set.
 pub fn prepare(case: &Case, options: &Options) -> Result<Runnable, Error> {
-    match options.backend {
-        Backend::Auto | Backend::Native => {
-            Ok(Runnable { case: case.clone(), report: Report { backend: "native", passed_over: Vec::new() } })
+    if !options.backend.is_in_this_build() {
+        return Err(Error::no_backend(options.backend));
+    }
+    let mut passed_over = Vec::new();
+    for candidate in options.candidates() {
+        let proven = candidate.prepare(&case.view()).and_then(|program| {
+            check(&**case, &mut *program.scorer()?)?;
+            Ok(program)
+        });
+        match proven {
+            Ok(program) => {
+                let other = Other { name: candidate.name(), label: candidate.label(), program };
+                return Ok(Runnable::new(case, Some(other), passed_over, options.strict));
+            }
+            Err(why) => passed_over.push(PassedOver::new(candidate.label(), why)),
+        }
+        if options.strict
+            && let Some(passed) = passed_over.pop()
+        {
+            return Err(Error::fell_back(passed));
         }
     }
+    if options.backend == Backend::Auto {
+        passed_over.extend(Backend::IN_THIS_BUILD.iter().filter(|&&other| other != Backend::Native).map(
+            |other| {
+                let why = Unavailable::new(
+                    "not asked: a bag runs faster than a call to it",
+                    format!("--backend {other}"),
+                );
+                PassedOver::new(other.name(), why)
+            },
+        ));
+    }
+    Ok(Runnable::new(case, None, passed_over, options.strict))
 }
 
 impl Runnable {
-    /// What runs, and what does not.
+    fn new(case: &Case, other: Option<Other>, passed_over: Vec<PassedOver>, strict: bool) -> Self {
+        let (backend, device) = match &other {
+            Some(other) => (other.name, other.program.device().to_owned()),
+            None => native(),
+        };
+        let report = Report { backend, device, passed_over };
+        Self(Arc::new(Prepared { case: case.clone(), other, report, strict, lost: OnceLock::new() }))
+    }
+
+    /// What runs, and what does not: as it is now, for an engine can be lost while it runs.
     #[must_use]
-    pub const fn report(&self) -> &Report {
-        &self.report
+    pub fn report(&self) -> Report {
+        let mut report = self.0.report.clone();
+        if let Some(lost) = self.lost() {
+            (report.backend, report.device) = native();
+            report.passed_over.push(lost.clone());
+        }
+        report
+    }
+
+    /// The engine that was lost after the case was prepared; the native engine answers since then.
+    #[must_use]
+    pub fn lost(&self) -> Option<&PassedOver> {
+        self.0.lost.get()
     }
 
     /// The case.
     #[must_use]
-    pub const fn case(&self) -> &Case {
-        &self.case
+    pub fn case(&self) -> &Case {
+        &self.0.case
     }
 
     /// A session for one thread, with all the memory that it will ever need.
+    ///
+    /// An engine that cannot give a session is lost: see [`Session::classify`].
     #[must_use]
     pub fn session(&self) -> Session {
-        let cost = self.case.cost();
+        let cost = self.case().cost();
+        let other = self.0.other.as_ref().filter(|_| self.0.lost.get().is_none());
+        let scorer = other.and_then(|other| match other.program.scorer() {
+            Ok(scorer) => Some(scorer),
+            Err(why) => {
+                self.0.lose(why);
+                None
+            }
+        });
         Session {
-            case: self.case.clone(),
+            prepared: Arc::clone(&self.0),
+            scorer,
             ids: vec![0; cost.ids].into_boxed_slice(),
             numbers: vec![0; cost.numbers].into_boxed_slice(),
         }
     }
 }
 
-/// One thread's way through a case. Allocates nothing.
+/// Name and device of the native engine.
+fn native() -> (&'static str, String) {
+    (Backend::Native.name(), format!("typecase {}, CPU", env!("CARGO_PKG_VERSION")))
+}
+
+impl Prepared {
+    fn lose(&self, why: Unavailable) {
+        let label = self.other.as_ref().map(|other| other.label.as_str()).unwrap_or_default();
+        // The first cause is the one to tell.
+        let _ = self.lost.set(PassedOver::new(label, why));
+    }
+
+    /// The native engine answers in place of another, unless that is an error.
+    #[cold]
+    fn fallen_back<T>(&self) -> Result<Option<T>, Error> {
+        match self.lost.get() {
+            Some(lost) if self.strict => Err(Error::fell_back(lost.clone())),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// One thread's way through a case. On the native engine it allocates nothing.
 #[derive(Debug)]
 pub struct Session {
-    case: Case,
+    prepared: Arc<Prepared>,
+    /// One that was lost is gone.
+    scorer: Option<Box<dyn Scorer>>,
     ids: Box<[u32]>,
     numbers: Box<[i32]>,
 }
@@ -128,26 +201,58 @@ pub struct Session {
 impl Session {
     /// Classifies a text: a string, or any bytes, read as lossy UTF-8.
     ///
-    /// # Errors
-    /// None on the native engine, where every text has a verdict; an accelerator may be lost.
-    #[inline]
-    pub fn classify(&mut self, text: impl AsRef<[u8]>) -> Result<Verdict<'_>, Error> {
-        let memory = Memory { ids: &mut self.ids, numbers: &mut self.numbers };
-        Ok(engine::classify(&self.case, text.as_ref(), memory))
-    }
-
-    /// Runs the golden vectors of the case and returns how many there are.
+    /// If the engine is lost, the native one answers within the same call and from then on; [`Verdict::backend`] and
+    /// [`Runnable::report`] say so.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::InvalidCase`] for the first that does not come out exactly.
+    /// None, unless the case was prepared with `strict`: then [`crate::ErrorKind::FellBack`] once an engine is lost.
+    #[inline]
+    pub fn classify(&mut self, text: impl AsRef<[u8]>) -> Result<Verdict<'_>, Error> {
+        let case = &self.prepared.case;
+        let encoded = case.encode_into(text.as_ref(), &mut self.ids);
+        let ids = self.ids.get(..encoded.len).unwrap_or_default();
+        let elsewhere = match &mut self.scorer {
+            None if self.prepared.other.is_none() => None,
+            None => self.prepared.fallen_back()?,
+            Some(scorer) => {
+                let classes = case.labels().len() as usize;
+                let scores = self.numbers.get_mut(..classes).unwrap_or_default();
+                match scorer.scores_into(ids, scores) {
+                    Ok(()) => self.prepared.other.as_ref().map(|other| (0..classes, other.name)),
+                    Err(why) => {
+                        self.scorer = None;
+                        self.prepared.lose(why);
+                        self.prepared.fallen_back()?
+                    }
+                }
+            }
+        };
+        let (place, backend) =
+            elsewhere.unwrap_or_else(|| (case.scores_into(ids, &mut self.numbers), Backend::Native.name()));
+        let verdict = case.verdict(encoded, self.numbers.get(place).unwrap_or_default());
+        Ok(Verdict { backend, ..verdict })
+    }
+
+    /// Runs the golden vectors of the case: ids, scores of the native engine, and scores of the engine of this session.
+    /// Returns how many there are.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidCase`] for the first that does not come out exactly, [`crate::ErrorKind::FellBack`]
+    /// if it is another engine that does not give it.
     pub fn verify(&mut self) -> Result<u32, Error> {
-        let mut memory = Memory { ids: &mut self.ids, numbers: &mut self.numbers };
-        self.case.verify(&mut memory).map_err(|e| Error::invalid(self.case.name(), e))
+        let case = &self.prepared.case;
+        let mut memory = crate::engine::Memory { ids: &mut self.ids, numbers: &mut self.numbers };
+        let count = case.verify(&mut memory).map_err(|e| Error::invalid(case.name(), e))?;
+        if let (Some(scorer), Some(other)) = (&mut self.scorer, &self.prepared.other) {
+            check(&**case, &mut **scorer)
+                .map_err(|why| Error::fell_back(PassedOver::new(&other.label, why)))?;
+        }
+        Ok(count)
     }
 
     /// The case.
     #[must_use]
-    pub const fn case(&self) -> &Case {
-        &self.case
+    pub fn case(&self) -> &Case {
+        &self.prepared.case
     }
 }

@@ -251,6 +251,7 @@ impl<B: AsRef<[u8]>> Case<B> {
             unknown_words: encoded.unknown,
             tokens: u32::try_from(encoded.len).unwrap_or(u32::MAX),
             invalid_utf8: encoded.invalid_utf8,
+            backend: native::NAME,
         }
     }
 

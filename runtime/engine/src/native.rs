@@ -5,6 +5,9 @@ use core::ops::Range;
 use typecase_case::sections::bag::{Bag, Head, Pooling};
 use typecase_kernels::{Norm, RowScales, narrow, scalar};
 
+/// What users call this engine.
+pub(crate) const NAME: &str = "native";
+
 /// The norm of a text with `ids` ids.
 #[inline]
 pub(crate) fn norm(pooling: Pooling, ids: usize) -> Norm {

@@ -57,6 +57,8 @@ pub struct Verdict<'s> {
     pub tokens: u32,
     /// Invalid parts of UTF-8, each read as U+FFFD.
     pub invalid_utf8: u32,
+    /// The engine that computed the scores.
+    pub backend: &'static str,
 }
 
 impl Verdict<'_> {

@@ -64,7 +64,8 @@ impl fmt::Display for Failure {
 impl From<typecase::Error> for Failure {
     fn from(error: typecase::Error) -> Self {
         use typecase::engine::{Error as EngineError, FormatError};
-        let failure = Self::input(error.to_string());
+        let help = error.remedy().map(str::to_owned);
+        let failure = Self { help, ..Self::input(error.to_string()) };
         if let Some(EngineError::Format(FormatError::Version { .. })) = error.engine() {
             return failure.help("the case is of a later format: a newer typecase reads it");
         }
@@ -72,6 +73,8 @@ impl From<typecase::Error> for Failure {
             typecase::ErrorKind::InvalidCase => {
                 failure.help("typecase inspect shows a sound case; was this file cut or changed?")
             }
+            // An engine was asked for and does not answer: the work failed its purpose.
+            typecase::ErrorKind::FellBack => Self { code: 1, ..failure },
             _ => failure,
         }
     }

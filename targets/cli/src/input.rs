@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use typecase::{Backend, Case, Options, Runnable};
+use typecase::{Backend, Case, Options, PassedOver, Runnable};
 use typecase_train::data::{self, Format, Loaded, ReadOptions};
 
 use crate::failure::Failure;
@@ -15,23 +15,77 @@ pub(crate) struct CaseArguments {
     /// The case; without it the one that is built in
     #[arg(long, value_name = "FILE")]
     pub(crate) case: Option<PathBuf>,
-    /// The engine: auto or native
+    /// The engine: auto, native, tract, ort or wgpu
     #[arg(long, default_value = "auto", value_name = "NAME", value_parser = backend)]
     pub(crate) backend: Backend,
-    /// A fall-back to another engine is an error
+    /// A fall-back to another engine or provider is an error
     #[arg(long)]
     pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) engines: EngineArguments,
 }
+
+/// What the engines are told.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct EngineArguments {
+    /// The library of ONNX Runtime; else what ORT_DYLIB_PATH names, else one beside this program
+    #[cfg(feature = "ort")]
+    #[arg(long, value_name = "FILE")]
+    ort_library: Option<PathBuf>,
+    /// Providers of ONNX Runtime, the best first: tensorrt, cuda, cpu
+    #[cfg(feature = "ort")]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = "tensorrt,cuda,cpu")]
+    ort_providers: Vec<typecase::ort::Provider>,
+    /// The interface to the GPU: vulkan, gl, metal or dx12; without it the best that is there
+    #[cfg(feature = "wgpu")]
+    #[arg(long, value_name = "NAME")]
+    gpu_api: Option<typecase::wgpu::Api>,
+}
+
+/// Names the fault that the GPU is to have, in builds for tests.
+#[cfg(feature = "inject-faults")]
+const INJECT: &str = "TYPECASE_INJECT";
 
 /// An engine by its name.
 pub(crate) fn backend(name: &str) -> Result<Backend, String> {
     name.parse().map_err(|e: typecase::Error| e.to_string())
 }
 
+impl EngineArguments {
+    /// As the runtime takes them.
+    pub(crate) fn options(&self, backend: Backend, strict: bool) -> Result<Options, Failure> {
+        #[allow(unused_mut, reason = "features add fields")]
+        let mut options = Options::new(backend, strict);
+        #[cfg(feature = "ort")]
+        {
+            options.ort.library = self.ort_library.clone();
+            options.ort.providers = self.ort_providers.clone();
+        }
+        #[cfg(feature = "wgpu")]
+        {
+            options.wgpu.api = self.gpu_api;
+        }
+        #[cfg(feature = "inject-faults")]
+        if let Ok(fault) = std::env::var(INJECT) {
+            options.wgpu.fault = Some(fault.parse().map_err(|e| Failure::input(format!("{INJECT}: {e}")))?);
+        }
+        Ok(options)
+    }
+
+    /// Prepares a case and says which engines that were asked for do not answer.
+    pub(crate) fn prepare(&self, case: &Case, backend: Backend, strict: bool) -> Result<Runnable, Failure> {
+        let runnable = typecase::prepare(case, &self.options(backend, strict)?)?;
+        if backend != Backend::Auto {
+            runnable.report().passed_over.iter().for_each(note);
+        }
+        Ok(runnable)
+    }
+}
+
 impl CaseArguments {
     /// Opens and prepares the case.
     pub(crate) fn prepare(&self) -> Result<Runnable, Failure> {
-        prepare(&open(self.case.as_deref())?, self.backend, self.strict)
+        self.engines.prepare(&open(self.case.as_deref())?, self.backend, self.strict)
     }
 }
 
@@ -43,13 +97,14 @@ pub(crate) fn open(path: Option<&Path>) -> Result<Case, Failure> {
     }
 }
 
-/// Prepares a case and says which engines were passed over.
-pub(crate) fn prepare(case: &Case, backend: Backend, strict: bool) -> Result<Runnable, Failure> {
-    let runnable = typecase::prepare(case, &Options { backend, strict })?;
-    for passed in &runnable.report().passed_over {
-        eprintln!("note: {} passed over: {}", passed.backend, passed.reason);
-    }
-    Ok(runnable)
+/// Says that an engine was lost on the way, after the work is done.
+pub(crate) fn note_lost(runnable: &Runnable) {
+    runnable.lost().into_iter().for_each(note);
+}
+
+fn note(passed: &PassedOver) {
+    eprintln!("note: {} passed over: {}", passed.backend, passed.cause);
+    eprintln!("help: {}", passed.remedy);
 }
 
 /// How labelled files are read.

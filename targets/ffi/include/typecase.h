@@ -45,6 +45,21 @@
 #define TC_BACKEND_NATIVE 1
 
 /**
+ * Engine: tract, ONNX on the CPU. Only in a library that was built with it, as the next two.
+ */
+#define TC_BACKEND_TRACT 2
+
+/**
+ * Engine: ONNX Runtime, with TensorRT or CUDA if they are there.
+ */
+#define TC_BACKEND_ORT 3
+
+/**
+ * Engine: a GPU through Vulkan, Metal, Direct3D 12 or OpenGL.
+ */
+#define TC_BACKEND_WGPU 4
+
+/**
  * Bytes of the sentence in a tc_error, the NUL at its end included.
  */
 #define TC_ERROR_TEXT_BYTES 252
@@ -98,6 +113,10 @@ enum tc_status
    * The engine asked for is not part of this library, or not known.
    */
   TC_NO_BACKEND = 3,
+  /**
+   * Another engine would have to answer than the one asked for, and `strict` does not allow it.
+   */
+  TC_FELL_BACK = 4,
   /**
    * A pointer is NULL that may not be.
    */
@@ -333,8 +352,8 @@ tc_status tc_case_digest(const struct tc_case *handle, uint8_t *digest);
 tc_status tc_case_scratch_bytes(const struct tc_case *handle, size_t *scratch_bytes);
 
 /**
- * Which engine answers, which were passed over, and why: lines of UTF-8, the first `engine: NAME`, then
- * `passed over: NAME: REASON` for each other one.
+ * Which engine answers now, which were passed over or lost, and why: lines of UTF-8, the first `engine: NAME`, then
+ * `passed over: NAME: CAUSE` and `help: REMEDY` for each other one.
  *
  * Writes at most `capacity` bytes to `buffer`, the last of them NUL, and to `*needed` (which may be NULL) how many
  * bytes the whole report takes with its NUL. TC_LENGTH if they are more than `capacity`: the text is cut then, maybe

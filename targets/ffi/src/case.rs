@@ -9,7 +9,10 @@ use face::{Backend, Case, Options, Report, Runnable};
 
 use crate::guard::{Failure, explained, guard};
 use crate::pointer::{Out, bytes, checked, shared, take};
-use crate::types::{TC_BACKEND_AUTO, TC_BACKEND_NATIVE, tc_error, tc_options, tc_status};
+use crate::types::{
+    TC_BACKEND_AUTO, TC_BACKEND_NATIVE, TC_BACKEND_ORT, TC_BACKEND_TRACT, TC_BACKEND_WGPU, tc_error,
+    tc_options, tc_status,
+};
 
 /// The largest case: as for a file.
 const MAX_CASE_BYTES: usize = 1 << 30;
@@ -23,7 +26,6 @@ pub struct tc_case {
     pub(crate) runnable: Runnable,
     name: CString,
     labels: Box<[CString]>,
-    report: CString,
 }
 
 impl tc_case {
@@ -34,20 +36,20 @@ impl tc_case {
         Ok(Self {
             name: text(case.name())?,
             labels: case.labels().iter().map(text).collect::<Result<_, _>>()?,
-            report: text(&describe(runnable.report()))?,
             runnable,
         })
     }
 }
 
-/// The report in lines: `engine: native`, then `passed over: NAME: REASON` for each of the others.
-fn describe(report: &Report) -> String {
+/// The report in lines: `engine: native`, then `passed over: NAME: CAUSE` and `help: REMEDY` for each of
+/// the others. It ends in NUL.
+fn describe(report: &Report) -> CString {
     let mut text = format!("engine: {}\n", report.backend);
     for other in &report.passed_over {
         // Writing to a string does not fail.
-        let _ = writeln!(text, "passed over: {}: {}", other.backend, other.reason.replace('\0', "?"));
+        let _ = writeln!(text, "passed over: {}: {}\nhelp: {}", other.backend, other.cause, other.remedy);
     }
-    text
+    CString::new(text.replace('\0', "?")).unwrap_or_default()
 }
 
 /// # Safety
@@ -74,12 +76,15 @@ unsafe fn read_options(options: *const tc_options) -> Result<Options, Failure> {
     let backend = match known.backend {
         TC_BACKEND_AUTO => Backend::Auto,
         TC_BACKEND_NATIVE => Backend::Native,
+        TC_BACKEND_TRACT => Backend::Tract,
+        TC_BACKEND_ORT => Backend::Ort,
+        TC_BACKEND_WGPU => Backend::Wgpu,
         other => {
-            let text = format!("backend {other}: not part of this library, allowed are 0 (auto), 1 (native)");
+            let text = format!("backend {other}: not known, allowed are 0 (auto) to {TC_BACKEND_WGPU}");
             return Err(Failure::new(tc_status::TC_NO_BACKEND, text));
         }
     };
-    Ok(Options { backend, strict: known.strict != 0 })
+    Ok(Options::new(backend, known.strict != 0))
 }
 
 #[cfg(unix)]
@@ -275,8 +280,8 @@ pub unsafe extern "C" fn tc_case_scratch_bytes(
     })
 }
 
-/// Which engine answers, which were passed over, and why: lines of UTF-8, the first `engine: NAME`, then
-/// `passed over: NAME: REASON` for each other one.
+/// Which engine answers now, which were passed over or lost, and why: lines of UTF-8, the first `engine: NAME`, then
+/// `passed over: NAME: CAUSE` and `help: REMEDY` for each other one.
 ///
 /// Writes at most `capacity` bytes to `buffer`, the last of them NUL, and to `*needed` (which may be NULL) how many
 /// bytes the whole report takes with its NUL. TC_LENGTH if they are more than `capacity`: the text is cut then, maybe
@@ -302,7 +307,8 @@ pub unsafe extern "C" fn tc_case_report(
         if buffer.is_null() && capacity > 0 {
             return Err(tc_status::TC_NULL);
         }
-        let report = case.report.as_bytes_with_nul();
+        let report = describe(&case.runnable.report());
+        let report = report.as_bytes_with_nul();
         if let Some(needed) = needed {
             needed.set(report.len());
         }

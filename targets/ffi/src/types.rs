@@ -16,6 +16,8 @@ pub enum tc_status {
     TC_INVALID_CASE = 2,
     /// The engine asked for is not part of this library, or not known.
     TC_NO_BACKEND = 3,
+    /// Another engine would have to answer than the one asked for, and `strict` does not allow it.
+    TC_FELL_BACK = 4,
     /// A pointer is NULL that may not be.
     TC_NULL = 100,
     /// A pointer is not aligned for its type.
@@ -37,11 +39,12 @@ pub enum tc_status {
 
 impl tc_status {
     pub(crate) const fn describe(status: u32) -> &'static CStr {
-        const ALL: [(tc_status, &CStr); 12] = [
+        const ALL: [(tc_status, &CStr); 13] = [
             (tc_status::TC_OK, c"done"),
             (tc_status::TC_UNREADABLE, c"file cannot be read"),
             (tc_status::TC_INVALID_CASE, c"no sound case"),
             (tc_status::TC_NO_BACKEND, c"engine not part of this library"),
+            (tc_status::TC_FELL_BACK, c"engine cannot run here"),
             (tc_status::TC_NULL, c"pointer is NULL"),
             (tc_status::TC_MISALIGNED, c"pointer is not aligned"),
             (tc_status::TC_LENGTH, c"length or size out of range"),
@@ -68,6 +71,7 @@ impl From<ErrorKind> for tc_status {
             ErrorKind::Unreadable => Self::TC_UNREADABLE,
             ErrorKind::InvalidCase => Self::TC_INVALID_CASE,
             ErrorKind::NoBackend => Self::TC_NO_BACKEND,
+            ErrorKind::FellBack => Self::TC_FELL_BACK,
             _ => Self::TC_OTHER,
         }
     }
@@ -77,6 +81,12 @@ impl From<ErrorKind> for tc_status {
 pub const TC_BACKEND_AUTO: u32 = 0;
 /// Engine: the integer engine, always there.
 pub const TC_BACKEND_NATIVE: u32 = 1;
+/// Engine: tract, ONNX on the CPU. Only in a library that was built with it, as the next two.
+pub const TC_BACKEND_TRACT: u32 = 2;
+/// Engine: ONNX Runtime, with TensorRT or CUDA if they are there.
+pub const TC_BACKEND_ORT: u32 = 3;
+/// Engine: a GPU through Vulkan, Metal, Direct3D 12 or OpenGL.
+pub const TC_BACKEND_WGPU: u32 = 4;
 
 /// How a case is opened. Set all of it to zero, then `size`, then what you need.
 #[derive(Clone, Copy, Debug)]
@@ -145,7 +155,8 @@ mod tests {
 
     #[test]
     fn the_kinds_of_the_face_keep_their_numbers() {
-        for kind in [ErrorKind::Unreadable, ErrorKind::InvalidCase, ErrorKind::NoBackend] {
+        for kind in [ErrorKind::Unreadable, ErrorKind::InvalidCase, ErrorKind::NoBackend, ErrorKind::FellBack]
+        {
             assert_eq!(tc_status::from(kind) as u32, kind as u32);
         }
     }

@@ -11,7 +11,7 @@ use typecase_train::data::{Format, ReadOptions, RowReader};
 
 use crate::failure::Failure;
 use crate::format::rounded;
-use crate::input::{self, DataArguments};
+use crate::input::{self, DataArguments, EngineArguments};
 use crate::shipped;
 
 /// Measure latency.
@@ -23,9 +23,11 @@ pub(crate) struct Bench {
     /// The case; without it the one that is built in
     #[arg(long, value_name = "FILE")]
     case: Option<PathBuf>,
-    /// The engines, timed in turn: auto, native
+    /// The engines, timed in turn: auto, native, tract, ort, wgpu
     #[arg(long, value_delimiter = ',', default_value = "native", value_name = "NAME,...", value_parser = input::backend)]
     backend: Vec<Backend>,
+    #[command(flatten)]
+    engines: EngineArguments,
     /// Lengths in words, of texts made from the sample text or the data
     #[arg(long, value_delimiter = ',', default_value = "16,48,128", value_name = "N,...")]
     lengths: Vec<u32>,
@@ -139,9 +141,21 @@ impl Bench {
         let started = Instant::now();
         let case = input::open(self.case.as_deref())?;
         let open_us = micros(started);
-        let runnable = input::prepare(&case, backend, true)?;
+        let runnable = self.engines.prepare(&case, backend, false)?;
         runnable.session().classify(text)?;
+        self.is_asked_for(&runnable, backend)?;
         Ok(Engine { runnable, open_us, first_answer_us: micros(started) })
+    }
+
+    /// Another engine under this name would be a lie. Another provider of the same engine is named in the row.
+    fn is_asked_for(&self, runnable: &Runnable, backend: Backend) -> Result<(), Failure> {
+        let report = runnable.report();
+        match report.passed_over.last() {
+            Some(passed) if backend != Backend::Auto && report.backend != backend.name() => {
+                Err(Failure::purpose(format!("backend {passed}")).help(&passed.remedy))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Times all engines in turn, text by text, so that their ratios survive a drifting machine.
@@ -160,11 +174,19 @@ impl Bench {
                 }
             }
         }
-        Ok(engines
-            .iter()
-            .zip(&mut sessions)
-            .map(|(engine, (_, times))| self.row(engine, times, length))
-            .collect())
+        let mut rows = Vec::new();
+        for ((engine, (_, times)), &backend) in engines.iter().zip(&mut sessions).zip(&self.backend) {
+            self.is_asked_for(&engine.runnable, backend)?;
+            rows.push(self.row(engine, times, length));
+        }
+        let medians: Vec<_> = rows.iter().map(|row| (row.engine.clone(), row.p50_us)).collect();
+        for (index, row) in rows.iter_mut().enumerate() {
+            let others = medians.iter().enumerate().filter(|(other, _)| *other != index);
+            // How many times as fast as the other.
+            row.ratio_vs =
+                others.map(|(_, (name, p50))| (name.clone(), rounded(p50 / row.p50_us, 2))).collect();
+        }
+        Ok(rows)
     }
 
     fn row(&self, engine: &Engine, times: &mut [f64], length: u32) -> Row {
@@ -173,9 +195,10 @@ impl Bench {
         let (first, last) = (median(&times[..tenth]), median(&times[runs - tenth..]));
         times.sort_by(f64::total_cmp);
         let quantile = |q: f64| rounded(times[((runs - 1) as f64 * q).round() as usize], 3);
+        let report = engine.runnable.report();
         Row {
-            engine: engine.runnable.report().backend.to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            engine: report.backend.to_owned(),
+            version: report.device,
             case: engine.runnable.case().name().to_owned(),
             length,
             threads: self.threads,
@@ -273,8 +296,19 @@ fn print(run: &Run) {
             if row.throttled { "  throttled" } else { "" }
         );
     }
-    if let Some(row) = run.rows.first() {
-        outln!("open {:.0} us, first answer {:.0} us after the start", row.open_us, row.first_answer_us);
+    let mut told: Vec<&str> = Vec::new();
+    for row in run.rows.iter().filter(|row| {
+        let new = !told.contains(&row.engine.as_str());
+        told.push(&row.engine);
+        new
+    }) {
+        outln!(
+            "{:<8} {}: open {:.0} us, first answer {:.0} us after the start",
+            row.engine,
+            row.version,
+            row.open_us,
+            row.first_answer_us
+        );
     }
 }
 

@@ -10,7 +10,7 @@ use typecase::{Runnable, Session};
 
 use crate::failure::Failure;
 use crate::format::rounded;
-use crate::input::CaseArguments;
+use crate::input::{self, CaseArguments};
 
 /// A line of input is never longer than this in memory; what is over it is cut and said to be.
 const MAX_LINE_BYTES: u64 = 1 << 24;
@@ -90,7 +90,9 @@ impl Classify {
                 one(text.as_bytes(), false)?;
             }
         }
-        Ok(out.flush()?)
+        out.flush()?;
+        input::note_lost(&runnable);
+        Ok(())
     }
 
     fn one(
@@ -128,7 +130,7 @@ impl Classify {
                 abstain: verdict.abstain,
                 tokens: verdict.tokens,
                 invalid_utf8: verdict.invalid_utf8,
-                backend: runnable.report().backend,
+                backend: verdict.backend,
                 microseconds,
                 explain: explained.as_deref(),
             };

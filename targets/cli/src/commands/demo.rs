@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use clap::Args;
-use typecase::{Backend, Case};
+use typecase::{Case, Options};
 use typecase_convert::{Converted, convert};
 use typecase_train::data::Item;
 use typecase_train::{Recipe, TrainOptions, Trained};
@@ -77,7 +77,7 @@ fn run(folder: &Path) -> Result<(), Failure> {
 
     outln!("\n3. Evaluate the case on the held-out texts");
     let case = typecase::open(&path)?;
-    let runnable = input::prepare(&case, Backend::Auto, false)?;
+    let runnable = typecase::prepare(&case, &Options::default())?;
     let items: Vec<Item> =
         validation.into_iter().map(|(text, label)| Item { text, lead_bytes: 0, label }).collect();
     eval::print_figures(&eval::evaluate(&runnable, &items)?);
@@ -95,7 +95,7 @@ fn run(folder: &Path) -> Result<(), Failure> {
 }
 
 fn shipped_case(case: &Case) -> Result<(), Failure> {
-    let runnable = input::prepare(case, Backend::Auto, false)?;
+    let runnable = typecase::prepare(case, &Options::default())?;
     let mut session = runnable.session();
     outln!("   {}: {} bytes, {} golden vectors exact", case.name(), case.bytes().len(), session.verify()?);
     for text in shipped::SAMPLE_HELD_OUT.lines().step_by(3) {

@@ -4,13 +4,17 @@ use std::path::Path;
 
 use clap::Args;
 use serde::Serialize;
+use typecase::{Backend, Case, Probed};
 
 use crate::failure::Failure;
+use crate::input::EngineArguments;
 use crate::shipped;
 
 /// Show what this machine and this build can do.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
+    #[command(flatten)]
+    engines: EngineArguments,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -18,63 +22,84 @@ pub(crate) struct Doctor {
 
 #[derive(Serialize)]
 struct Finding {
-    what: &'static str,
+    what: String,
     state: String,
     /// What to do if it is absent and wanted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    remedy: Option<&'static str>,
+    remedy: Option<String>,
 }
 
 impl Doctor {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let findings = findings()?;
+        let findings = findings(&self.engines)?;
         if self.json {
             outln!("{}", serde_json::to_string(&findings).unwrap_or_default());
             return Ok(());
         }
         for Finding { what, state, remedy } in &findings {
-            outln!("{what:<14} {state}");
+            outln!("{what:<16} {state}");
             if let Some(remedy) = remedy {
-                outln!("{:<14} -> {remedy}", "");
+                outln!("{:<16} -> {remedy}", "");
             }
         }
         Ok(())
     }
 }
 
-fn findings() -> Result<Vec<Finding>, Failure> {
+fn findings(engines: &EngineArguments) -> Result<Vec<Finding>, Failure> {
     let case = shipped::default_case()?;
-    let vectors = typecase::prepare(&case, &typecase::Options::default())?.session().verify();
-    let native = match vectors {
-        Ok(count) => format!("ready: {count} golden vectors of the built-in case exact; kernels: scalar"),
-        Err(error) => format!("broken: {error}"),
-    };
-    let finding = |what, state: String, remedy| Finding { what, state, remedy };
-    let absent = |what, remedy| finding(what, "not part of this build".to_owned(), Some(remedy));
-    let meter = energy_meter();
+    let finding = |what: &str, state: String| Finding { what: what.to_owned(), state, remedy: None };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Ok(vec![
-        finding(
-            "program",
-            format!("typecase {} for {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH),
-            None,
-        ),
-        finding("processor", format!("{cores} cores; {}", cpu_features().join(" ")), None),
-        finding("page size", format!("{} bytes", rustix::param::page_size()), None),
-        finding("native", native, None),
-        absent("tract", "no release has it yet: the native engine runs every bag"),
-        absent("wgpu", "no release has it yet: the native engine runs every bag"),
-        absent("ort", "no release has it yet: ONNX Runtime and TensorRT are for encoders"),
-        finding(
-            "energy meter",
-            meter.clone().unwrap_or_else(|| "none found".to_owned()),
-            if meter.is_none() {
-                Some("bench reports no energy without RAPL (Linux, root) or an INA3221 (Jetson)")
-            } else {
-                None
-            },
-        ),
-    ])
+    let mut findings = vec![
+        finding("program", format!("typecase {} for {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)),
+        finding("processor", format!("{cores} cores; {}", cpu_features().join(" "))),
+        finding("page size", format!("{} bytes", rustix::param::page_size())),
+    ];
+    for &backend in Backend::ALL {
+        findings.extend(engine(&case, engines, backend)?);
+    }
+    findings.push(match energy_meter() {
+        Some(meter) => finding("energy meter", meter),
+        None => {
+            let remedy = "bench reports no energy without RAPL (Linux, root) or an INA3221 (Jetson)";
+            Finding { remedy: Some(remedy.to_owned()), ..finding("energy meter", "none found".to_owned()) }
+        }
+    });
+    Ok(findings)
+}
+
+/// The state of an engine, or of each of its providers: what it runs on, and whether it gives the golden vectors.
+fn engine(case: &Case, engines: &EngineArguments, backend: Backend) -> Result<Vec<Finding>, Failure> {
+    let name = backend.to_string();
+    if !backend.is_in_this_build() {
+        let remedy = format!("cargo build --release --package typecase-cli --features {name}");
+        let state = "not part of this build".to_owned();
+        return Ok(vec![Finding { what: name, state, remedy: Some(remedy) }]);
+    }
+    let options = engines.options(backend, true)?;
+    if backend == Backend::Native {
+        let state = match typecase::prepare(case, &options)?.session().verify() {
+            Ok(count) => format!("ready: {count} golden vectors of the built-in case exact; kernels: scalar"),
+            Err(error) => format!("broken: {error}"),
+        };
+        return Ok(vec![Finding { what: name, state, remedy: None }]);
+    }
+    let state = |Probed { label, options, found }: Probed| match found {
+        Err(why) => Finding { what: label, state: format!("absent: {why}"), remedy: Some(why.remedy) },
+        Ok(found) => match typecase::prepare(case, &options) {
+            Ok(_) => {
+                let vectors = case.golden().len();
+                let state =
+                    format!("ready: {}, {}; {vectors} golden vectors exact", found.version, found.device);
+                Finding { what: label, state, remedy: None }
+            }
+            Err(error) => {
+                let remedy = error.remedy().map(str::to_owned);
+                Finding { what: label, state: format!("broken: {error}"), remedy }
+            }
+        },
+    };
+    Ok(options.probe().into_iter().map(state).collect())
 }
 
 /// What the kernels of this and later versions look for.

@@ -80,6 +80,7 @@ impl Eval {
         let loaded = self.reading.load(&self.data, Some(labels.clone()))?;
         let items = &loaded.dataset.items;
         let pass = pass(&runnable, items, self.threads.into())?;
+        input::note_lost(&runnable);
         let vs = match &self.vs {
             Some(path) => {
                 Some(versus(&typecase::open(path)?, &labels, items, &pass.predictions, &self.case)?)
@@ -178,8 +179,9 @@ fn versus(
             format!("{}: classes {found:?} found, {labels:?} expected as in the case", other.name());
         return Err(Failure::input(message));
     }
-    let runnable = input::prepare(other, arguments.backend, arguments.strict)?;
+    let runnable = arguments.engines.prepare(other, arguments.backend, arguments.strict)?;
     let theirs = pass(&runnable, items, 1)?.predictions;
+    input::note_lost(&runnable);
     let compared = paired(ours, &theirs).map_err(|e| Failure::input(e.to_string()))?;
     let right = theirs.iter().filter(|p| p.truth == p.predicted).count();
     Ok(Versus {

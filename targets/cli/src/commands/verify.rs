@@ -4,17 +4,19 @@ use std::path::PathBuf;
 
 use clap::Args;
 use typecase::engine::{Error as EngineError, FormatError};
-use typecase::{Backend, ErrorKind};
+use typecase::{Backend, ErrorKind, Options, Probed};
 
 use crate::failure::Failure;
 use crate::format::{hex, thousands};
-use crate::input;
+use crate::input::EngineArguments;
 
 /// Check a case: digest, and golden vectors on every backend present.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// The case
     file: PathBuf,
+    #[command(flatten)]
+    engines: EngineArguments,
 }
 
 impl Verify {
@@ -31,16 +33,34 @@ impl Verify {
             );
             if damaged { Failure::purpose(error.to_string()) } else { error.into() }
         })?;
-        outln!("digest   sha256:{}, {} bytes", hex(&case.digest()), thousands(case.bytes().len() as u64));
-        outln!("signed   no: a digest tells damage, not forgery");
+        outln!(
+            "{:<8} sha256:{}, {} bytes",
+            "digest",
+            hex(&case.digest()),
+            thousands(case.bytes().len() as u64)
+        );
+        outln!("{:<8} no: a digest tells damage, not forgery", "signed");
+        let vectors = typecase::prepare(&case, &Options::default())?.session().verify().map_err(wrong)?;
+        outln!("{:<8} {vectors} golden vectors exact", Backend::Native);
         for &backend in Backend::IN_THIS_BUILD {
-            let runnable = input::prepare(&case, backend, true)?;
-            let vectors = runnable.session().verify().map_err(|error| match error.kind() {
-                ErrorKind::InvalidCase => Failure::purpose(format!("{}: {error}", runnable.report().backend)),
-                _ => error.into(),
-            })?;
-            outln!("{:<8} {vectors} golden vectors exact", runnable.report().backend);
+            for Probed { label, options, found } in self.engines.options(backend, true)?.probe() {
+                if let Err(why) = found {
+                    outln!("{label:<8} not here: {why}");
+                    continue;
+                }
+                // Preparing runs the golden vectors.
+                let runnable = typecase::prepare(&case, &options).map_err(wrong)?;
+                outln!("{label:<8} {vectors} golden vectors exact on {}", runnable.report().device);
+            }
         }
         Ok(())
+    }
+}
+
+/// Answers that differ from the case are what verification is for.
+fn wrong(error: typecase::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::InvalidCase => Failure::purpose(format!("{}: {error}", Backend::Native)),
+        _ => error.into(),
     }
 }
