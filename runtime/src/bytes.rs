@@ -18,7 +18,7 @@ pub struct Bytes(Source);
 enum Source {
     Static(&'static [u8]),
     /// A buffer, and where the file begins in it so that it is aligned.
-    Buffer(Box<[u8]>, usize),
+    Buffer(Vec<u8>, usize),
     #[cfg(feature = "mmap")]
     Map(memmap2::Mmap),
 }
@@ -27,7 +27,7 @@ impl Bytes {
     /// Reads a file whole.
     ///
     /// # Errors
-    /// What the file system says, or `InvalidInput` for a folder or a file over 1 GiB.
+    /// What the file system says, `InvalidInput` for a folder or a file over 1 GiB, `OutOfMemory`.
     pub fn read(path: &Path) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let metadata = file.metadata()?;
@@ -35,21 +35,38 @@ impl Bytes {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "is a folder, a file is needed"));
         }
         let expected = usize::try_from(metadata.len()).unwrap_or(0).min(MAX_FILE_BYTES as usize);
-        let mut buffer: Vec<u8> = Vec::with_capacity(expected + ALIGN);
-        let start = buffer.as_ptr().align_offset(ALIGN).min(ALIGN - 1);
-        buffer.resize(start, 0);
+        let (mut buffer, start) = aligned(expected)?;
         file.by_ref().take(MAX_FILE_BYTES + 1).read_to_end(&mut buffer)?;
         if buffer.len() as u64 > MAX_FILE_BYTES {
             let reason = format!("is over {MAX_FILE_BYTES} bytes, which no case is");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
-        Ok(Self(Source::Buffer(buffer.into_boxed_slice(), start)))
+        Ok(Self(Source::Buffer(buffer, start)))
+    }
+
+    /// A copy of bytes that the caller keeps.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn copy(bytes: &[u8]) -> io::Result<Self> {
+        let (mut buffer, start) = aligned(bytes.len())?;
+        buffer.extend_from_slice(bytes);
+        Ok(Self(Source::Buffer(buffer, start)))
     }
 
     #[cfg(feature = "mmap")]
     pub(crate) const fn from_map(map: memmap2::Mmap) -> Self {
         Self(Source::Map(map))
     }
+}
+
+/// A buffer with room for so many bytes from its present end on, which is aligned.
+fn aligned(bytes: usize) -> io::Result<(Vec<u8>, usize)> {
+    let mut buffer: Vec<u8> = Vec::new();
+    buffer.try_reserve_exact(bytes.saturating_add(ALIGN)).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    let start = buffer.as_ptr().align_offset(ALIGN).min(ALIGN - 1);
+    buffer.resize(start, 0);
+    Ok((buffer, start))
 }
 
 impl AsRef<[u8]> for Bytes {
@@ -72,6 +89,6 @@ impl From<&'static [u8]> for Bytes {
 
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Source::Buffer(bytes.into_boxed_slice(), 0))
+        Self(Source::Buffer(bytes, 0))
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::ptr;
 
-use face::{Backend, Case, Options, Report, Runnable};
+use face::{Backend, Bytes, Case, Options, Report, Runnable};
 
 use crate::guard::{Failure, explained, guard};
 use crate::pointer::{Out, bytes, checked, shared, take};
@@ -161,9 +161,7 @@ pub unsafe extern "C" fn tc_case_open_memory(
         let bytes = unsafe { crate::pointer::bytes(bytes, len) }?;
         // SAFETY: the caller promises that `options` is as large as it says.
         let options = unsafe { read_options(options) }?;
-        let mut copy = Vec::new();
-        copy.try_reserve_exact(len).map_err(|_| tc_status::TC_NO_MEMORY)?;
-        copy.extend_from_slice(bytes);
+        let copy = Bytes::copy(bytes).map_err(|_| tc_status::TC_NO_MEMORY)?;
         let case = tc_case::new(&Case::from_bytes(copy)?, &options)?;
         out.set(Box::into_raw(Box::new(case)));
         Ok(())
