@@ -22,7 +22,8 @@ impl Inputs {
     /// # Errors
     /// [`Unavailable`] for more ids than the case allows and for an id without a row, which no tokenizer gives.
     pub(crate) fn fill(&self, ids: &[u32], padded: &mut Vec<i64>) -> Result<i32, Unavailable> {
-        let wrong = |cause: String| Unavailable::new(cause, "take the ids from the tokenizer of the same case");
+        let wrong =
+            |cause: String| Unavailable::new(cause, "take the ids from the tokenizer of the same case");
         let factor = self.factors.get(ids.len()).ok_or_else(|| {
             wrong(format!("text of {} ids, limit is {}", ids.len(), self.factors.len().saturating_sub(1)))
         })?;

@@ -52,6 +52,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use ort::ep::{self, ExecutionProvider as _, ExecutionProviderDispatch};
+use ort::session::builder::SessionBuilder;
 use typecase_engine::Case;
 use typecase_engine::backend::{Backend, Found, Program, Unavailable};
 
@@ -110,12 +111,14 @@ impl Provider {
     const fn remedy(self) -> &'static str {
         match self {
             Self::TensorRt => {
-                "install an ONNX Runtime built with TensorRT (pip install onnxruntime-gpu; on a Jetson the one for its \
-                 JetPack) and the CUDA, cuDNN and TensorRT that it names, or use another provider"
+                "install an ONNX Runtime built with TensorRT (pip install onnxruntime-gpu; on a Jetson the one for \
+                 its JetPack) and the CUDA, cuDNN and TensorRT for it, where the system finds libraries \
+                 (LD_LIBRARY_PATH), or use another provider"
             }
             Self::Cuda => {
                 "install an ONNX Runtime built with CUDA (pip install onnxruntime-gpu; on a Jetson the one for its \
-                 JetPack) and the CUDA and cuDNN that it names, or use another provider"
+                 JetPack) and the CUDA and cuDNN for it, where the system finds libraries (LD_LIBRARY_PATH), or \
+                 use another provider"
             }
             Self::Cpu => "use the native engine, and please report the version of ONNX Runtime",
         }
@@ -190,11 +193,23 @@ impl Ort {
         }
     }
 
+    /// How sessions for texts of at most `longest` ids are made.
+    fn options(&self, runtime: &Runtime, longest: usize) -> Result<SessionBuilder, Unavailable> {
+        program::options(runtime, self.provider, longest).map_err(|error| self.failed("start", &error))
+    }
+
     /// What ONNX Runtime says, in the form for people.
     fn failed(&self, what: &str, error: &ort::Error) -> Unavailable {
-        let cause = format!("{} cannot {what}: {}", self.label(), error.message());
+        let cause = format!("{} cannot {what}: {}", self.label(), without_place(error.message()));
         Unavailable::new(cause, self.provider.remedy())
     }
+}
+
+/// A message without the line of ONNX Runtime's source, which may stand in front of it:
+/// `FILE:LINE FUNCTION [ONNXRuntimeError] : 1 : FAIL : message`.
+fn without_place(message: &str) -> &str {
+    let coded = message.rsplit_once("[ONNXRuntimeError] : ").map(|(_, coded)| coded);
+    coded.and_then(|coded| coded.splitn(3, " : ").nth(2)).unwrap_or(message)
 }
 
 impl Backend for Ort {
@@ -205,7 +220,7 @@ impl Backend for Ort {
     fn probe(&self) -> Result<Found, Unavailable> {
         let runtime = self.runtime()?;
         // The provider's own libraries are looked for here.
-        program::options(&runtime, self.provider, 1).map_err(|error| self.failed("start", &error))?;
+        self.options(&runtime, 1)?;
         let version = format!("ONNX Runtime {}", runtime.version);
         Ok(Found { version, device: self.provider.title().to_owned() })
     }
@@ -231,6 +246,18 @@ mod tests {
         assert_eq!(read, Provider::ALL.map(Ok));
         let error = "CPU".parse::<Provider>().unwrap_err();
         assert_eq!(error.to_string(), "unknown provider CPU, there are tensorrt, cuda and cpu");
+    }
+
+    #[test]
+    fn a_message_is_shown_without_the_line_of_the_source() {
+        let rows = [
+            ("/src/a.cc:1 f() [ONNXRuntimeError] : 1 : FAIL : cannot load : libx", "cannot load : libx"),
+            ("[ONNXRuntimeError] : 1", "[ONNXRuntimeError] : 1"),
+            ("plain: text", "plain: text"),
+        ];
+        for (message, expected) in rows {
+            assert_eq!(without_place(message), expected);
+        }
     }
 
     #[test]

@@ -44,9 +44,8 @@ impl OrtProgram {
     }
 
     fn session(&self) -> Result<Session, Unavailable> {
-        options(&self.runtime, self.engine.provider, self.longest)
-            .and_then(|mut options| options.commit_from_memory(&self.graph))
-            .map_err(|error| self.engine.failed("take the graph", &error))
+        let mut options = self.engine.options(&self.runtime, self.longest)?;
+        options.commit_from_memory(&self.graph).map_err(|error| self.engine.failed("take the graph", &error))
     }
 }
 
@@ -110,11 +109,7 @@ impl fmt::Debug for OrtScorer {
 }
 
 /// How a session is made: on the caller's thread, on this provider alone, for texts of at most `longest` ids.
-pub(crate) fn options(
-    runtime: &Runtime,
-    provider: Provider,
-    longest: usize,
-) -> ort::Result<SessionBuilder> {
+pub(crate) fn options(runtime: &Runtime, provider: Provider, longest: usize) -> ort::Result<SessionBuilder> {
     let options = Session::builder(&runtime.environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_parallel_execution(false)?

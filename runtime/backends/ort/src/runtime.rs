@@ -35,7 +35,8 @@ pub(crate) fn load(given: Option<&Path>) -> Result<Runtime, Unavailable> {
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(Loaded { file: other, version, .. }) = loaded.as_ref().filter(|loaded| loaded.file != file) {
         let (other, file) = (other.display(), file.display());
-        let cause = format!("ONNX Runtime {version} from {other} is loaded in this process, {file} cannot be");
+        let cause =
+            format!("ONNX Runtime {version} from {other} is loaded in this process, {file} cannot be");
         return Err(Unavailable::new(cause, "name the same library everywhere, or use a second process"));
     }
     let loaded = match &mut *loaded {
@@ -51,7 +52,11 @@ pub(crate) fn load(given: Option<&Path>) -> Result<Runtime, Unavailable> {
         Some(environment) => environment,
         none => none.insert(environment()?),
     };
-    Ok(Runtime { environment: environment.clone(), file: loaded.file.clone(), version: loaded.version.clone() })
+    Ok(Runtime {
+        environment: environment.clone(),
+        file: loaded.file.clone(),
+        version: loaded.version.clone(),
+    })
 }
 
 fn environment() -> Result<Environment, Unavailable> {

@@ -46,7 +46,9 @@ fn shipped_cases_have_the_exact_scores() {
 
 #[test]
 fn bags_of_every_kind_have_the_exact_scores() {
-    let Some(library) = library_for("ONNX Runtime has the exact scores of bags of every kind") else { return };
+    let Some(library) = library_for("ONNX Runtime has the exact scores of bags of every kind") else {
+        return;
+    };
     conformance::bags_of_every_kind_have_the_exact_scores(&Ort::new(Some(library), Provider::Cpu));
 }
 
@@ -84,7 +86,11 @@ fn a_provider_of_a_gpu_runs_there_or_says_why_not() {
         match engine.prepare(&case) {
             Ok(program) => {
                 eprintln!("{}", program.device());
-                assert!(program.device().ends_with(if provider == Provider::Cuda { "CUDA" } else { "TensorRT" }));
+                assert!(program.device().ends_with(if provider == Provider::Cuda {
+                    "CUDA"
+                } else {
+                    "TensorRT"
+                }));
                 check(&case, program.scorer().unwrap().as_mut()).unwrap();
             }
             Err(error) => {
@@ -92,7 +98,7 @@ fn a_provider_of_a_gpu_runs_there_or_says_why_not() {
                 let title = if provider == Provider::Cuda { "CUDA" } else { "TensorRT" };
                 assert!(error.cause.contains(title) && !error.cause.contains('\n'), "{error}");
                 assert!(error.remedy.contains("pip install onnxruntime-gpu"), "{}", error.remedy);
-                // As a rule it is known before there is a case.
+                // What is known before there is a case is said in the same words.
                 assert_eq!(engine.probe().err().unwrap_or_else(|| error.clone()), error);
             }
         }

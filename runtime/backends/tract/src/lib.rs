@@ -36,8 +36,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use tract_onnx::prelude::{
-    Framework, InferenceModelExt, IntoRunnable, IntoTValue, Tensor, TractError, TractResult, TypedRunnableModel,
-    TypedSimpleState, tensor1, tvec,
+    Framework, InferenceModelExt, IntoRunnable, IntoTValue, Tensor, TractError, TractResult,
+    TypedRunnableModel, TypedSimpleState, tensor1, tvec,
 };
 use typecase_engine::Case;
 use typecase_engine::backend::{Backend, Found, Program, Scorer, Unavailable};

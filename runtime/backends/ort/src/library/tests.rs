@@ -53,10 +53,7 @@ fn what_is_no_onnx_runtime_is_refused_with_its_cause() {
         (Some(text), "libtext.so is no library for this machine: "),
         (Some(empty), "libempty.so is no library for this machine: "),
         (code("foreign", "int foreign(void) { return 1; }"), "is no ONNX Runtime: it has no OrtGetApiBase"),
-        (
-            code("hollow", "const void *OrtGetApiBase(void) { return 0; }"),
-            "it does not say its version",
-        ),
+        (code("hollow", "const void *OrtGetApiBase(void) { return 0; }"), "it does not say its version"),
         (code("mute", &pretender("0")), "it does not say its version"),
         (code("odd", &pretender("\"latest\"")), "it does not say its version"),
         (code("old", &pretender("\"1.5.0\"")), "is too old, 1.17 or later is needed"),
@@ -71,7 +68,8 @@ fn what_is_no_onnx_runtime_is_refused_with_its_cause() {
         let named = file.file_name().unwrap().to_str().unwrap();
         match answer {
             Err(error)
-                if error.cause.contains(cause) && error.cause.contains(named) && !error.remedy.is_empty() => {}
+                if error.cause.contains(cause) && error.cause.contains(named) && !error.remedy.is_empty() => {
+            }
             answer => wrong.push((file, answer)),
         }
     }

@@ -132,7 +132,8 @@ fn a_vocabulary() -> Builder {
 /// Every kind of bag, some of each width, with its limit of ids.
 fn shapes(rows: u32) -> Vec<(BagShape, u32)> {
     let mut shapes = Vec::new();
-    for (weight_bits, scale_bits) in [4, 8].into_iter().flat_map(|bits| [0, 2, 8].map(|scale| (bits, scale))) {
+    for (weight_bits, scale_bits) in [4, 8].into_iter().flat_map(|bits| [0, 2, 8].map(|scale| (bits, scale)))
+    {
         for pooling in [Pooling::Sum, Pooling::Mean, Pooling::SquareRoot] {
             for shift in [None, Some(0), Some(1), Some(8), Some(30), Some(31)] {
                 let head = shift.map_or(Head::None, |shift| Head::Relu { shift });
