@@ -64,13 +64,8 @@ pub(crate) fn check(adapter: &Adapter, wanted: &Limits) -> Result<(), Unavailabl
 fn refuse_beyond(wanted: &Limits, offered: &Limits, device: &str) -> Result<(), Unavailable> {
     let mut refused = None;
     wanted.check_limits_with_fail_fn(offered, true, |limit, wanted, offered| {
-        let remedy = if limit.ends_with("buffer_binding_size") || limit == "max_buffer_size" {
-            "use a smaller case, another GPU interface, or the native engine"
-        } else {
-            "update the driver, or choose another GPU interface"
-        };
         let cause = format!("{limit} is {offered} on {device}, {wanted} is needed");
-        refused = Some(Unavailable::new(cause, remedy));
+        refused = Some(Unavailable::new(cause, "update the driver, or choose another GPU interface"));
     });
     refused.map_or(Ok(()), Err)
 }
@@ -78,6 +73,16 @@ fn refuse_beyond(wanted: &Limits, offered: &Limits, device: &str) -> Result<(), 
 /// The largest section that fits, in bytes.
 pub(crate) fn largest_buffer(limits: &Limits) -> u64 {
     limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(u32::MAX.into())
+}
+
+/// Whether a section of this many bytes fits into one buffer.
+pub(crate) fn check_size(section_bytes: u64, offered: &Limits, device: &str) -> Result<(), Unavailable> {
+    let largest = largest_buffer(offered);
+    if section_bytes <= largest {
+        return Ok(());
+    }
+    let cause = format!("the weights have {section_bytes} bytes, buffers on {device} at most {largest}");
+    Err(Unavailable::new(cause, "use a smaller case, another GPU interface, or the native engine"))
 }
 
 /// Name, interface and driver; software adapters are called that.
@@ -106,14 +111,20 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_too_low_is_named_with_both_numbers() {
-        let refused = |bytes| refuse_beyond(&limits_for(bytes, 1), &Limits::downlevel_defaults(), "a GPU");
-        assert_eq!(refused(1 << 20), Ok(()));
-        let found = refused(1 << 30).unwrap_err();
-        let cause = "max_storage_buffer_binding_size is 134217728 on a GPU, 1073741824 is needed";
-        assert_eq!(found.cause, cause);
+        let offered = Limits { max_storage_buffers_per_shader_stage: 3, ..Limits::downlevel_defaults() };
+        assert_eq!(refuse_beyond(&limits_for(1, 1), &Limits::downlevel_defaults(), "a GPU"), Ok(()));
+        let found = refuse_beyond(&limits_for(1, 1), &offered, "a GPU").unwrap_err();
+        assert_eq!(found.cause, "max_storage_buffers_per_shader_stage is 3 on a GPU, 4 is needed");
+    }
+
+    #[test]
+    fn weights_that_do_not_fit_are_refused_with_a_remedy() {
+        let offered = Limits::downlevel_defaults();
+        assert_eq!(check_size(128 << 20, &offered, "a GPU"), Ok(()));
+        let found = check_size((128 << 20) + 4, &offered, "a GPU").unwrap_err();
+        assert_eq!(found.cause, "the weights have 134217732 bytes, buffers on a GPU at most 134217728");
         assert!(found.remedy.contains("smaller case"));
-        let few = Limits { max_storage_buffers_per_shader_stage: 3, ..Limits::downlevel_defaults() };
-        let found = refuse_beyond(&limits_for(1, 1), &few, "a GPU").unwrap_err();
-        assert!(found.cause.starts_with("max_storage_buffers_per_shader_stage is 3"), "{found}");
+        let most = Limits { max_storage_buffer_binding_size: u64::MAX, max_buffer_size: u64::MAX, ..offered };
+        assert!(check_size(1 << 32, &most, "a GPU").is_err(), "places are of 32 bits");
     }
 }

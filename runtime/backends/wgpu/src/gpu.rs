@@ -147,17 +147,23 @@ impl Gpu {
             let cause = format!("time-out: {} did not answer within {} ms", self.name, time_out.as_millis());
             Unavailable::new(cause, REMEDY)
         };
-        if time_out.is_zero() {
-            return Err(late());
-        }
-        let wait = PollType::Wait { submission_index: Some(index), timeout: Some(time_out) };
-        match self.device.poll(wait) {
-            Ok(_) => {}
-            Err(PollError::Timeout) => return Err(late()),
-            Err(error) => {
-                // What was wrong with the work is known to the callbacks.
-                self.check()?;
-                return Err(Unavailable::new(format!("work not accepted: {error}"), REMEDY));
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(late());
+            }
+            match self
+                .device
+                .poll(PollType::Wait { submission_index: Some(index.clone()), timeout: Some(left) })
+            {
+                Ok(_) => break,
+                // OpenGL waits for 4 seconds at most.
+                Err(PollError::Timeout) => {}
+                Err(error) => {
+                    // What was wrong with the work is known to the callbacks.
+                    self.check()?;
+                    return Err(Unavailable::new(format!("work not accepted: {error}"), REMEDY));
+                }
             }
         }
         // Another thread may have been told that the buffer is mapped, and not yet have passed it on.

@@ -60,13 +60,7 @@ impl Prepared {
         let section = section.map(|section| section.bytes).unwrap_or_default();
         let section_bytes = (section.len() as u64).next_multiple_of(4);
         let adapter = adapter::find(engine.api)?;
-        let largest = adapter::largest_buffer(&adapter.limits());
-        if section_bytes > largest {
-            let name = adapter::describe(&adapter);
-            let cause =
-                format!("the weights have {section_bytes} bytes, buffers on {name} at most {largest}");
-            return Err(Unavailable::new(cause, "use a smaller case, or the native engine"));
-        }
+        adapter::check_size(section_bytes, &adapter.limits(), &adapter::describe(&adapter))?;
 
         let kernel = Kernel::new(&bag.shape);
         let max_ids = case.cost().ids;

@@ -54,7 +54,7 @@ fn bags_of_every_kind_give_the_scores_of_the_native_engine(engine: Wgpu) {
         compare(&case, scorer.as_mut(), &vec![rows; most]);
         cases += 1;
     }
-    assert!(cases > 280, "{cases} cases");
+    assert!(cases > 230, "{cases} cases");
     assert!(negative > 1000 && largest > 1 << 30, "{negative} with negative scores, the largest {largest}");
     eprintln!("{cases} cases equal");
 }

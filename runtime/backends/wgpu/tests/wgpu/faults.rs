@@ -7,12 +7,13 @@ use typecase_engine::Case;
 use typecase_engine::backend::{Backend as _, Program, Scorer, Unavailable, check};
 use typecase_wgpu::{Fault, Wgpu};
 
-use crate::{NEWS_1M, NEWS_64K, compare, on_each_api};
+use crate::{NEWS_1M, NEWS_64K, compare, native, on_each_api};
 
 on_each_api! {
     wrong_bits_are_found_by_the_golden_vectors
     a_lost_device_is_an_error_for_good
     a_late_answer_is_an_error_for_good
+    an_answer_within_hardly_any_time_is_right_or_late
     golden_vectors_find_a_lost_device
     threads_all_learn_that_the_device_is_lost
 }
@@ -72,6 +73,25 @@ fn a_late_answer_is_an_error_for_good(engine: Wgpu) {
     // Without a fault, the time that was set is the time that is given.
     let program = engine.with_time_out(Duration::from_secs(30)).prepare(&case).unwrap();
     compare(&case, program.scorer().unwrap().as_mut(), &[1]);
+}
+
+/// A time-out as it happens without a fault: the work goes on while everything is freed.
+fn an_answer_within_hardly_any_time_is_right_or_late(engine: Wgpu) {
+    let case = Case::parse(NEWS_1M).unwrap();
+    let ids: Vec<u32> = (0..case.cost().ids as u32).collect();
+    for _ in 0..5 {
+        let program = engine.clone().with_time_out(Duration::from_nanos(1)).prepare(&case).unwrap();
+        let mut scorer = program.scorer().unwrap();
+        // The first answer has all the time it needs.
+        compare(&case, scorer.as_mut(), &ids);
+        let mut scores = vec![0; case.labels().len() as usize];
+        for _ in 0..20 {
+            match scorer.scores_into(&ids, &mut scores) {
+                Ok(()) => assert_eq!(scores, native(&case, &ids)),
+                Err(late) => assert!(late.cause.starts_with("time-out: "), "{late}"),
+            }
+        }
+    }
 }
 
 fn golden_vectors_find_a_lost_device(engine: Wgpu) {
