@@ -6,6 +6,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use typecase_engine::backend::Unavailable;
@@ -18,6 +19,9 @@ use crate::adapter;
 
 /// How long the first work on a device may take: drivers compile late.
 const FIRST_TIME_OUT: Duration = Duration::from_secs(10);
+/// How often, and how long each time, a failing device is asked whether it is lost.
+const SETTLE_ROUNDS: u32 = 20;
+const SETTLE_TIME: Duration = Duration::from_millis(2);
 /// What to do about a device that has failed.
 const REMEDY: &str = "update the driver, or use another engine; please report the device";
 
@@ -26,6 +30,8 @@ pub(crate) struct Gpu {
     pub(crate) device: Device,
     queue: Queue,
     failure: Arc<Failure>,
+    /// Whether a failure has been looked into.
+    settled: AtomicBool,
     name: String,
     time_out: Duration,
     /// Whether any work has come back.
@@ -42,6 +48,8 @@ struct Failure(Mutex<Option<(Kind, Unavailable)>>);
 enum Kind {
     /// Reported by the library or found by us.
     Error,
+    /// No answer in time.
+    Late,
     /// The device is gone; other errors may only follow from that.
     Lost,
 }
@@ -76,7 +84,16 @@ impl Gpu {
             reported.put(Kind::Lost, Unavailable::new(cause.trim_end_matches([':', ' ']), REMEDY));
         });
         let turn = (adapter.get_info().backend == Backend::Gl).then(Mutex::default);
-        Ok(Self { device, queue, failure, name, time_out, answered: AtomicBool::new(false), turn })
+        Ok(Self {
+            device,
+            queue,
+            failure,
+            settled: AtomicBool::new(false),
+            name,
+            time_out,
+            answered: AtomicBool::new(false),
+            turn,
+        })
     }
 
     /// Name, interface and driver.
@@ -86,7 +103,12 @@ impl Gpu {
 
     /// Fails if anything has failed before.
     pub(crate) fn check(&self) -> Result<(), Unavailable> {
-        self.failure.get().map_or(Ok(()), Err)
+        let Some((kind, error)) = self.failure.get() else { return Ok(()) };
+        if kind == Kind::Error && !self.settled.load(Ordering::Acquire) {
+            self.settle();
+            self.settled.store(true, Ordering::Release);
+        }
+        Err(self.failure.get().map_or(error, |(_, error)| error))
     }
 
     /// Waits until this thread may use the device.
@@ -97,14 +119,12 @@ impl Gpu {
     /// Does work that may fail in any way; a failure stays, and is the same for everyone.
     pub(crate) fn attempt<T>(&self, work: impl FnOnce() -> Result<T, Unavailable>) -> Result<T, Unavailable> {
         self.check()?;
-        let error = match guarded(work).and_then(|done| self.check().map(|()| done)) {
-            Ok(done) => return Ok(done),
-            Err(error) => error,
-        };
-        // A lost device is reported by a callback, for which the library must be asked.
-        let _ = self.is_idle();
-        self.failure.put(Kind::Error, error.clone());
-        Err(self.failure.get().unwrap_or(error))
+        let done = guarded(work);
+        if let Err(error) = &done {
+            self.failure.put(Kind::Error, error.clone());
+        }
+        self.check()?;
+        done
     }
 
     /// Creates something; its errors are those of this thread alone.
@@ -145,7 +165,9 @@ impl Gpu {
         });
         let late = || {
             let cause = format!("time-out: {} did not answer within {} ms", self.name, time_out.as_millis());
-            Unavailable::new(cause, REMEDY)
+            let error = Unavailable::new(cause, REMEDY);
+            self.failure.put(Kind::Late, error.clone());
+            error
         };
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -183,6 +205,19 @@ impl Gpu {
         Ok(())
     }
 
+    /// Gives the library a moment to say that the device is lost, from which most errors follow: it waits for the work
+    /// in flight, and may be telling another thread just now.
+    fn settle(&self) {
+        for _ in 0..SETTLE_ROUNDS {
+            let wait = PollType::Wait { submission_index: None, timeout: Some(SETTLE_TIME) };
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| self.device.poll(wait)));
+            if self.failure.get().is_some_and(|(kind, _)| kind == Kind::Lost) {
+                return;
+            }
+            thread::sleep(SETTLE_TIME);
+        }
+    }
+
     /// Whether nothing is in flight.
     fn is_idle(&self) -> bool {
         let poll = panic::catch_unwind(AssertUnwindSafe(|| self.device.poll(PollType::Poll)));
@@ -193,7 +228,7 @@ impl Gpu {
 impl Drop for Gpu {
     /// A queue that is freed waits for its work without end: one that has failed with work in flight never is.
     fn drop(&mut self) {
-        if self.check().is_err() && !self.is_idle() {
+        if self.failure.get().is_some() && !self.is_idle() {
             mem::forget((self.device.clone(), self.queue.clone()));
         }
     }
@@ -218,8 +253,8 @@ impl Failure {
         }
     }
 
-    fn get(&self) -> Option<Unavailable> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(_, error)| error.clone())
+    fn get(&self) -> Option<(Kind, Unavailable)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -263,7 +298,7 @@ mod tests {
         assert_eq!(failure.get(), None);
         let put = |kind, cause: &str| {
             failure.put(kind, Unavailable::new(cause, ""));
-            failure.get().unwrap().cause
+            failure.get().unwrap().1.cause
         };
         assert_eq!(put(Kind::Error, "first"), "first");
         assert_eq!(put(Kind::Error, "second"), "first");

@@ -24,7 +24,7 @@
 //! The scores are those of the native engine, bit for bit: the program multiplies, adds, shifts and compares 32-bit
 //! integers, and no sum depends on its order. The section of the case is uploaded as it stands in the file. A device
 //! that is lost, does not answer in time, runs out of memory or refuses the program is an
-//! [`Unavailable`](typecase_engine::backend::Unavailable); panics of the library are turned into one too. What failed
+//! [`Unavailable`]; panics of the library are turned into one too. What failed
 //! once stays failed: every later call on that program, from any thread, returns the same cause at once. A device that
 //! failed with work in flight is not freed, since drivers may wait for it without end.
 //!
