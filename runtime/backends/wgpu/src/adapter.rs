@@ -28,9 +28,11 @@ pub(crate) fn find(api: Option<Api>) -> Result<Adapter, Unavailable> {
         power_preference: wgpu::PowerPreference::HighPerformance,
         ..Default::default()
     };
-    pollster::block_on(instance.request_adapter(&options)).map_err(|error| {
+    pollster::block_on(instance.request_adapter(&options)).map_err(|_| {
+        let tried = Api::ALL.into_iter().filter(|api| built.contains(api.backends())).map(Api::title);
+        let tried = tried.collect::<Vec<_>>().join(", ");
         let remedy = "install a driver for the GPU (on Linux for Vulkan, or for OpenGL ES with EGL)";
-        Unavailable::new(format!("no GPU adapter: {error}"), remedy)
+        Unavailable::new(format!("no GPU adapter: none found through {tried}"), remedy)
     })
 }
 
