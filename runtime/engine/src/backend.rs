@@ -109,7 +109,10 @@ pub fn check<B: AsRef<[u8]>>(case: &Case<B>, scorer: &mut dyn Scorer) -> Result<
         scorer.scores_into(&ids, &mut scores)?;
         if !vector.scores().eq(scores.iter().copied()) {
             let cause = format!("wrong scores: golden vector {count} differs from the case");
-            return Err(Unavailable::new(cause, "update the driver or the library; please report the device"));
+            return Err(Unavailable::new(
+                cause,
+                "update the driver or the library; please report the device",
+            ));
         }
         count += 1;
     }
