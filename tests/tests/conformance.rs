@@ -36,8 +36,10 @@ enum Check {
     Limits(&'static str),
     /// So have texts that are hard on a tokenizer or an interface.
     Hostile(&'static str),
-    /// A case of right length with a wrong byte is refused, with the right exit code and reason.
+    /// A case with a wrong byte in a section is refused, with the right exit code and reason.
     Errors,
+    /// So is a case with a wrong byte in its header or its records.
+    ErrorsOfHeader,
     /// A case that is cut, empty or too long is refused so.
     ErrorsOfLength,
     /// The target says which engine ran.
@@ -53,7 +55,7 @@ impl Check {
             // The minimal case knows no word of them.
             .filter(|check| *check != Self::Sample("minimal"))
             .collect();
-        all.extend([Self::Errors, Self::ErrorsOfLength, Self::Reports]);
+        all.extend([Self::Errors, Self::ErrorsOfHeader, Self::ErrorsOfLength, Self::Reports]);
         all
     }
 
@@ -64,6 +66,7 @@ impl Check {
             Self::Limits(case) => format!("limits:{case}"),
             Self::Hostile(case) => format!("hostile:{case}"),
             Self::Errors => "errors".to_owned(),
+            Self::ErrorsOfHeader => "errors:header".to_owned(),
             Self::ErrorsOfLength => "errors:length".to_owned(),
             Self::Reports => "reports".to_owned(),
         }
@@ -75,11 +78,12 @@ impl Check {
             Self::Sample(case) => compare(ready, &place.open(case), &texts::sample(SAMPLE)),
             Self::Limits(case) => {
                 let opened = place.open(case);
-                compare(ready, &opened, &texts::limits(&opened.case))
+                compare(ready, &opened, &texts::limits(&opened.case, ready.target().line_bytes()))
             }
             Self::Hostile(case) => compare(ready, &place.open(case), &texts::hostile()),
-            Self::Errors => errors(ready, place, &damages()),
-            Self::ErrorsOfLength => errors(ready, place, &damages_of_length()),
+            Self::Errors => errors(ready, place, &DAMAGES),
+            Self::ErrorsOfHeader => errors(ready, place, &DAMAGES_OF_HEADER),
+            Self::ErrorsOfLength => errors(ready, place, &DAMAGES_OF_LENGTH),
             Self::Reports => reports(ready, &place.open(CASES[0])),
         }
     }
@@ -168,29 +172,33 @@ fn golden(ready: &Ready, opened: &Opened) -> Result<(), String> {
 /// A name, and a case made wrong.
 type Damage = (&'static str, fn(&mut Vec<u8>));
 
-fn damages() -> Vec<Damage> {
-    vec![
-        ("magic", |file| file[1] ^= 0x20),
-        ("major version", |file| file[8] += 1),
-        ("declared length", |file| file[16] ^= 1),
-        ("digest of a section", |file| file[64 + 32] ^= 1),
-        ("byte in the middle", |file| {
-            let middle = file.len() / 2;
-            file[middle] ^= 0x10;
-        }),
-        ("last byte", |file| *file.last_mut().unwrap() ^= 1),
-    ]
-}
+const DAMAGES: [Damage; 3] = [
+    ("byte in the middle", |file| {
+        let middle = file.len() / 2;
+        file[middle] ^= 0x10;
+    }),
+    ("byte at three quarters", |file| {
+        let place = file.len() / 4 * 3;
+        file[place] ^= 0x80;
+    }),
+    ("last byte", |file| *file.last_mut().unwrap() ^= 1),
+];
 
-fn damages_of_length() -> Vec<Damage> {
-    vec![
-        ("empty", Vec::clear),
-        ("one byte", |file| file.truncate(1)),
-        ("half", |file| file.truncate(file.len() / 2)),
-        ("one byte short", |file| file.truncate(file.len() - 1)),
-        ("one byte long", |file| file.push(0)),
-    ]
-}
+const DAMAGES_OF_HEADER: [Damage; 5] = [
+    ("magic", |file| file[1] ^= 0x20),
+    ("major version", |file| file[8] += 1),
+    ("declared length", |file| file[16] ^= 1),
+    ("number of sections", |file| file[24] += 1),
+    ("digest of a section", |file| file[64 + 32] ^= 1),
+];
+
+const DAMAGES_OF_LENGTH: [Damage; 5] = [
+    ("empty", Vec::clear),
+    ("one byte", |file| file.truncate(1)),
+    ("half", |file| file.truncate(file.len() / 2)),
+    ("one byte short", |file| file.truncate(file.len() - 1)),
+    ("one byte long", |file| file.push(0)),
+];
 
 fn errors(ready: &Ready, place: &Place, damages: &[Damage]) -> Result<(), String> {
     let sound = fs::read(place.path("news-64k")).unwrap();

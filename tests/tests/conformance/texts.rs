@@ -12,8 +12,9 @@ pub(crate) fn sample(count: usize) -> Vec<Vec<u8>> {
     read.lines.into_iter().step_by(step).take(count).collect()
 }
 
-/// Texts at, below and over the limits of a case, each of which is reached.
-pub(crate) fn limits(case: &Case<Vec<u8>>) -> Vec<Vec<u8>> {
+/// Texts at, below and over the limits of a case, each of which is reached; the last has a megabyte. Of a target that
+/// cuts lines all but the last are cut just over its own limit: its emulator takes its time for each byte.
+pub(crate) fn limits(case: &Case<Vec<u8>>, line_bytes: Option<usize>) -> Vec<Vec<u8>> {
     let max_bytes = case.ngrams().spec().max_bytes as usize;
     let known: Vec<u8> = case.golden().iter().flat_map(|vector| [vector.text, b" "].concat()).collect();
     let known = one_line(&known);
@@ -46,7 +47,13 @@ pub(crate) fn limits(case: &Case<Vec<u8>>) -> Vec<Vec<u8>> {
         }
     }
     assert!(cut_by_bytes > 0 && cut_by_ids > 0 && whole > 0, "{cut_by_bytes}, {cut_by_ids}, {whole}");
-    texts
+    let Some(line_bytes) = line_bytes else { return texts };
+    let longest = texts.pop();
+    for text in &mut texts {
+        text.truncate(line_bytes + 2);
+    }
+    let at_the_line = [line_bytes - 1, line_bytes, line_bytes + 1].map(repeated);
+    texts.into_iter().chain(at_the_line).chain(longest).collect()
 }
 
 /// Texts that are hard on a tokenizer or an interface.
