@@ -58,8 +58,7 @@ enum Answers<'a> {
 fn program(what: &str) -> Option<std::path::PathBuf> {
     let found = full::named();
     if found.is_none() {
-        let why = format!("{} names no command with every engine", full::TYPECASE_FULL_BIN);
-        skip::skipped(&format!("report: {what}"), &why);
+        skip::skipped(&format!("report: {what}"), full::UNNAMED);
     }
     found
 }

@@ -14,6 +14,10 @@ pub const TYPECASE_FULL_BIN: &str = "TYPECASE_FULL_BIN";
 /// Why there is no such command, where there is none.
 pub const ABSENT: &str = "not part of this build: typecase-cli has no feature `full`";
 
+/// What tests say where [`TYPECASE_FULL_BIN`] is not set.
+pub const UNNAMED: &str =
+    "TYPECASE_FULL_BIN names no command with every engine; `cargo xtask test` builds and names it";
+
 const PACKAGE: &str = "typecase-cli";
 /// Every engine; and what lets tests see how the command takes an engine that goes wrong.
 const FEATURES: [&str; 2] = ["full", "inject-faults"];

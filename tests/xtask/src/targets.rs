@@ -225,7 +225,7 @@ impl Programs {
     /// With the command that the environment names.
     #[must_use]
     pub fn of(scores: PathBuf) -> Self {
-        let why = || format!("not part of this build: {} names no command", full::TYPECASE_FULL_BIN);
+        let why = || format!("not part of this build: {}", full::UNNAMED);
         Self { scores, full: full::named().ok_or_else(why) }
     }
 }

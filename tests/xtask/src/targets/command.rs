@@ -38,7 +38,8 @@ impl Program {
         let mut program = Self { engine: target.engine(), ..Self::native(path) };
         let state = program.doctor(program.engine).map_err(|error| format!("{error:#}"))?;
         if state.contains("not part of this build") {
-            return Err(format!("{}: not part of this build", program.engine));
+            let cure = "cargo build --release -p typecase-cli --features full";
+            return Err(format!("not part of this build; `{cure}` makes one with {}", program.engine));
         }
         let arguments = &mut program.arguments;
         match target {
