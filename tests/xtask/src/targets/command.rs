@@ -36,7 +36,7 @@ impl Program {
     pub(super) fn engine(target: Target, full: Result<&Path, &String>) -> Result<Self, String> {
         let path = full.map_err(Clone::clone)?.to_owned();
         let mut program = Self { engine: target.engine(), ..Self::native(path) };
-        let state = program.doctor(program.engine).map_err(|error| format!("{error:#}"))?;
+        let state = program.doctor().map_err(|error| format!("{error:#}"))?;
         if state.contains("not part of this build") {
             let cure = "cargo build --release -p typecase-cli --features full";
             return Err(format!("not part of this build; `{cure}` makes one with {}", program.engine));
@@ -89,16 +89,11 @@ impl Program {
         command
     }
 
-    /// What `typecase doctor` says of an engine.
-    fn doctor(&self, engine: &str) -> Result<String> {
-        let printed = cross::output(self.bare().args(["doctor", "--json"]))?;
+    /// What `typecase doctor` says of the engine, or of the first of its providers that is ready.
+    fn doctor(&self) -> Result<String> {
+        let printed = cross::output(self.bare().args(["doctor", "--json"]).args(&self.arguments))?;
         let findings: Value = serde_json::from_str(&printed).context("doctor --json: not JSON")?;
-        let findings = findings.as_array().map(Vec::as_slice).unwrap_or_default();
-        let text = |finding: &Value, key: &str| finding.get(key).and_then(Value::as_str).map(str::to_owned);
-        let found = findings.iter().find(|finding| text(finding, "what").as_deref() == Some(engine));
-        found
-            .and_then(|finding| text(finding, "state"))
-            .with_context(|| format!("doctor: nothing on {engine}"))
+        state_of(&findings, self.engine).with_context(|| format!("doctor: nothing on {}", self.engine))
     }
 
     fn answer(&self, line: &str) -> Result<Answer> {
@@ -128,9 +123,40 @@ impl Program {
         let text = |key: &str| object.get(key).and_then(Value::as_str);
         let state = match text("device") {
             Some(device) => device.to_owned(),
-            None => self.doctor(self.engine)?,
+            None => self.doctor()?,
         };
         let place = if self.emulated { " on aarch64, qemu-user" } else { "" };
         Ok(format!("{}{place}: {state}", text("backend").unwrap_or_default()))
+    }
+}
+
+/// The state of an engine among the findings of `typecase doctor`: `ort`, or `ort (CPU)`.
+fn state_of(findings: &Value, engine: &str) -> Option<String> {
+    let is_of = |finding: &&Value| {
+        let what = finding.get("what").and_then(Value::as_str).and_then(|what| what.strip_prefix(engine));
+        what.is_some_and(|rest| rest.is_empty() || rest.starts_with(" ("))
+    };
+    let states = findings.as_array()?.iter().filter(is_of);
+    let states: Vec<&str> = states.filter_map(|finding| finding.get("state")?.as_str()).collect();
+    states.iter().find(|state| state.starts_with("ready")).or(states.first()).map(|state| (*state).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_is_found_with_the_provider_that_is_ready() {
+        let findings = serde_json::json!([
+            {"what": "native", "state": "ready: a"},
+            {"what": "ort (TensorRT)", "state": "absent: b"},
+            {"what": "ort (CPU)", "state": "ready: c"},
+            {"what": "wgpu", "state": "absent: d"},
+        ]);
+        let state = |engine| state_of(&findings, engine);
+        assert_eq!(state("native").as_deref(), Some("ready: a"));
+        assert_eq!(state("ort").as_deref(), Some("ready: c"));
+        assert_eq!(state("wgpu").as_deref(), Some("absent: d"));
+        assert_eq!(state("tract"), None);
     }
 }
