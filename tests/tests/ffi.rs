@@ -4,20 +4,18 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot do its work has failed")]
 
 use std::fmt::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::{env, fs};
 
 use tempfile::TempDir;
 use typecase::{Case, Options, Session};
 use xtask::skip::skipped;
+use xtask::targets::{Library, SYSTEM_LIBRARIES};
 
 /// The largest shared library, stripped.
 const MAX_LIBRARY_BYTES: u64 = 400 << 10;
-
-/// What the static library needs of the system, as `rustc --print native-static-libs` says.
-const SYSTEM_LIBRARIES: [&str; 3] = ["-lpthread", "-ldl", "-lm"];
 
 const WARNINGS: [&str; 5] = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-g"];
 
@@ -31,35 +29,9 @@ enum Linkage {
     Shared,
 }
 
-/// The shipped files of the library.
-struct Library {
-    shared: PathBuf,
-    archive: PathBuf,
-}
-
 fn library() -> &'static Library {
     static LIBRARY: OnceLock<Library> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let output = Command::new(cargo)
-            .args(["build", "--profile", "dist", "--package", "typecase-ffi", "--message-format", "json"])
-            .current_dir(root())
-            .stderr(Stdio::inherit())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "the library does not build");
-        let messages = String::from_utf8(output.stdout).unwrap();
-        let messages = messages.lines().filter_map(|line| serde_json::from_str(line).ok());
-        let files: Vec<PathBuf> = messages
-            .filter(|message: &serde_json::Value| {
-                message["manifest_path"].as_str().is_some_and(|path| path.ends_with("targets/ffi/Cargo.toml"))
-            })
-            .flat_map(|message| message["filenames"].as_array().cloned().unwrap_or_default())
-            .filter_map(|file| file.as_str().map(PathBuf::from))
-            .collect();
-        let file = |name: &str| files.iter().find(|path| path.ends_with(name)).expect(name).clone();
-        Library { shared: file("libtypecase.so"), archive: file("libtypecase.a") }
-    })
+    LIBRARY.get_or_init(|| xtask::targets::library(&root()).unwrap())
 }
 
 fn root() -> PathBuf {
@@ -308,7 +280,7 @@ fn the_shared_library_exports_what_the_header_declares_and_nothing_else() {
 }
 
 #[test]
-fn the_example_builds_in_every_dialect_and_sorts_the_sample() {
+fn the_examples_build_in_every_dialect_and_sort_the_sample() {
     if !has_compilers("the example of the C interface") {
         return;
     }
@@ -323,5 +295,11 @@ fn the_example_builds_in_every_dialect_and_sorts_the_sample() {
         let message = String::from_utf8(refused.stderr).unwrap();
         assert_eq!(refused.status.code(), Some(2), "{message}");
         assert!(message.starts_with("error: Cargo.toml: "), "{message}");
+        // Its answers are compared by the suite `conformance`.
+        let program = compile(folder.path(), "examples/scores.c", dialect, Linkage::Shared, &[]);
+        let sample = fs::File::open(root().join("models/sample/news-heldout.txt")).unwrap();
+        let printed = done(Command::new(&program).arg(shipped()).stdin(sample));
+        assert_eq!(printed.lines().count(), 1 + 24);
+        assert!(printed.starts_with("libtypecase "), "{printed}");
     }
 }

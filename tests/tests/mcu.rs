@@ -1,43 +1,15 @@
 //! The firmware in QEMU gives the answers of the native engine, within its limits of flash and RAM.
 
 use std::fs;
-use std::path::Path;
 
 use typecase_engine::{Case, Memory, classify};
-use typecase_train::data::{self, ReadOptions};
 use xtask::cross::MCU;
-use xtask::{mcu, setup, skip, workspace_root};
+use xtask::{mcu, skip, texts, workspace_root};
 
 /// Texts that are compared.
 const TEXTS: usize = 256;
 /// The line buffer of the firmware.
 const LINE_BYTES: usize = 2048;
-
-/// Official test items if they are at hand, else the sample texts; one line each.
-fn texts(root: &Path) -> Vec<Vec<u8>> {
-    let mut texts: Vec<Vec<u8>> = match setup::labelled_data(root) {
-        Some(data) => {
-            let loaded = data::load(&data.join("agnews/test.csv"), &ReadOptions::default())
-                .expect("the test data are readable");
-            loaded
-                .dataset
-                .items
-                .iter()
-                .map(|item| item.text.replace(['\n', '\r', '\u{4}'], " ").into_bytes())
-                .collect()
-        }
-        None => ["golden.txt", "news-heldout.txt", "news.csv"]
-            .iter()
-            .flat_map(|name| {
-                let text = fs::read_to_string(root.join("models/sample").join(name))
-                    .expect("the sample texts are there");
-                text.lines().map(|line| line.as_bytes().to_vec()).collect::<Vec<_>>()
-            })
-            .collect(),
-    };
-    texts.truncate(TEXTS);
-    texts
-}
 
 /// The line that the firmware must give.
 fn expected(case: &Case<&[u8]>, text: &[u8]) -> String {
@@ -66,7 +38,8 @@ fn the_firmware_gives_the_native_answers_within_its_flash_and_ram() {
     let root = workspace_root().unwrap();
     let file = fs::read(root.join("models/news-64k.case")).unwrap();
     let case = Case::parse(file.as_slice()).unwrap();
-    let mut texts = texts(&root);
+    let mut texts = texts::read(&root).unwrap().lines;
+    texts.truncate(TEXTS);
     let hostile: [&[u8]; 5] =
         [b"", b"\xFF\xFE bad \xC3", b"\0\x01\x7F", "\u{4e2d}\u{56fd} \u{e9}".as_bytes(), b"qqq"];
     texts.extend(hostile.map(<[u8]>::to_vec));

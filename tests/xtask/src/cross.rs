@@ -71,6 +71,23 @@ pub const AARCH64: Toolchain = Toolchain {
           libstd-rust-web-dev:arm64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static",
 };
 
+/// Mesa's Vulkan on the CPU.
+pub const MESA_VULKAN: Toolchain = Toolchain {
+    parts: &[("libvulkan.so.1", "libvulkan1"), ("libvulkan_lvp.so", "mesa-vulkan-drivers")],
+    how: "apt-get install libvulkan1 mesa-vulkan-drivers",
+};
+
+/// Mesa's OpenGL on the CPU, without a screen.
+pub const MESA_GL: Toolchain = Toolchain {
+    parts: &[
+        ("libEGL.so.1", "libegl1"),
+        ("libGLESv2.so.2", "libgles2"),
+        ("libEGL_mesa.so.0", "libegl-mesa0"),
+        ("dri/swrast_dri.so", "libgl1-mesa-dri"),
+    ],
+    how: "apt-get install libegl1 libgles2 libgl1-mesa-dri",
+};
+
 impl Toolchain {
     /// What is not there and how to get it, in one line; `None` if all is there.
     #[must_use]
@@ -150,10 +167,23 @@ pub(crate) fn native_command(root: &Path) -> Result<PathBuf> {
     Ok(test_run::target_folder(root)?.join("release/typecase"))
 }
 
-/// A path that exists, or a program that PATH has.
+/// A shared library, where the system keeps them.
+pub(crate) fn shared_library(name: &str) -> Option<PathBuf> {
+    let given = env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    let triple = format!("{}-linux-gnu", env::consts::ARCH);
+    let folders = ["/usr/local/lib", "/usr/lib", "/lib", "/usr/lib64"].map(PathBuf::from);
+    let with_triple = folders.iter().map(|folder| folder.join(&triple)).collect::<Vec<_>>();
+    let mut folders = env::split_paths(&given).chain(with_triple).chain(folders);
+    folders.find_map(|folder| Some(folder.join(name)).filter(|path| path.exists()))
+}
+
+/// A path that exists, a shared library, or a program that PATH has.
 fn is_there(part: &str) -> bool {
     if part.starts_with('/') {
         return Path::new(part).exists();
+    }
+    if part.contains(".so") {
+        return shared_library(part).is_some();
     }
     env::split_paths(env::var_os("PATH").as_deref().unwrap_or(OsStr::new("")))
         .any(|folder| folder.join(part).is_file())

@@ -103,7 +103,8 @@ fn verdicts(command: &mut Command, case: &Path, file: &Path) -> Result<Vec<Value
     Ok(verdicts)
 }
 
-fn emulated(command: &Path) -> Command {
+/// The command for 64-bit Arm, in its emulator.
+pub(crate) fn emulated(command: &Path) -> Command {
     let mut emulator = Command::new("qemu-aarch64-static");
     emulator.args(["-cpu", "max", "-L", "/usr/aarch64-linux-gnu"]).arg(command);
     emulator

@@ -9,6 +9,7 @@
 //! | `test` | [`test_run`]: every check of the project, one count at the end |
 //! | `tidy` | [`tidy`]: layering, unsafe code, manifests, files |
 //! | `codegen` | [`codegen`]: sources that a program writes |
+//! | `parity` | [`parity`]: the scores of every engine, interface and CPU, one checksum each |
 //! | `mcu` | [`mcu`]: the firmware, in QEMU, with its figures |
 //! | `wasm` | [`wasm`]: the WebAssembly module, in Node |
 //! | `dist jetson` | [`jetson`]: the command for 64-bit Arm Linux |
@@ -27,12 +28,16 @@ use serde_json::Value;
 
 pub mod codegen;
 pub mod cross;
+pub mod full;
 pub mod jetson;
 pub mod mcu;
+pub mod parity;
 pub mod rust_source;
 pub mod setup;
 pub mod skip;
+pub mod targets;
 pub mod test_run;
+pub mod texts;
 pub mod tidy;
 pub mod wasm;
 

@@ -6,7 +6,7 @@ use std::env;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use xtask::{codegen, jetson, mcu, setup, test_run, tidy, wasm, workspace_root};
+use xtask::{codegen, jetson, mcu, parity, setup, test_run, tidy, wasm, workspace_root};
 
 const USAGE: &str = "\
 usage: cargo xtask <task>
@@ -16,6 +16,8 @@ usage: cargo xtask <task>
                      With a filter (any libtest arguments): only the command is built and those tests are run
   tidy               layering, unsafe code, manifests, files: one line for each violation
   codegen [--check]  write the generated sources; --check only compares
+  parity [--items N] the scores of every engine, interface and CPU on the official test items (without them on the
+                     sample texts): a table of checksums, and what could not run
   mcu                build the firmware, run it in QEMU on the lines of standard input, and print its figures
   wasm               build the WebAssembly module into dist/wasm and test it in Node
   dist jetson        build the command for 64-bit Arm Linux into dist/jetson and try it in an emulator
@@ -36,6 +38,10 @@ fn main() -> ExitCode {
         ["tidy"] => run_tidy(),
         ["codegen"] => run_codegen(false),
         ["codegen", "--check"] => run_codegen(true),
+        ["parity"] => run_parity(None),
+        ["parity", "--items", count] if count.parse::<usize>().is_ok_and(|count| count > 0) => {
+            run_parity(count.parse().ok())
+        }
         ["mcu"] => workspace_root().and_then(|root| mcu::main(&root)).map(|()| true),
         ["wasm"] => workspace_root().and_then(|root| wasm::main(&root)).map(|()| true),
         ["dist", "jetson"] => workspace_root().and_then(|root| jetson::main(&root)).map(|()| true),
@@ -65,6 +71,10 @@ fn run_setup() -> Result<bool> {
 
 fn run_tests(filter: &[&str]) -> Result<bool> {
     test_run::run(&workspace_root()?, filter)
+}
+
+fn run_parity(items: Option<usize>) -> Result<bool> {
+    parity::main(&workspace_root()?, items)
 }
 
 fn run_tidy() -> Result<bool> {

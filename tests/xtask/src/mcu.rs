@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -21,7 +21,8 @@ const END: u8 = 4;
 /// With `-icount shift=0` an instruction takes a nanosecond of the emulated clock; the counter runs at 25 MHz.
 const INSTRUCTIONS_A_TICK: u64 = 40;
 const TARGET: &str = "thumbv7em-none-eabihf";
-const CASE: &str = "models/news-64k.case";
+/// The case in its flash.
+pub(crate) const CASE: &str = "models/news-64k.case";
 /// More than any run needs: a firmware that hangs is ended.
 const LIMIT_SECONDS: &str = "300";
 
@@ -108,11 +109,21 @@ pub fn build(root: &Path, features: &[&str]) -> Result<Firmware> {
 ///
 /// When QEMU fails, the firmware ends with an error, or its output is not what it promises.
 pub fn run(firmware: &Firmware, input: &[u8]) -> Result<Ran> {
+    let output = start(&firmware.elf, input)?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        bail!("firmware: {}: {}", output.status, text.trim());
+    }
+    parse(&text)
+}
+
+/// Lets an ELF file run to its end, however that comes.
+pub(crate) fn start(elf: &Path, input: &[u8]) -> Result<Output> {
     let mut child = Command::new("timeout")
         .args([LIMIT_SECONDS, "qemu-system-arm", "-machine", "mps2-an386", "-cpu", "cortex-m4"])
         .args(["-display", "none", "-monitor", "none", "-serial", "stdio", "-icount", "shift=0"])
         .args(["-semihosting-config", "enable=on,target=native", "-kernel"])
-        .arg(&firmware.elf)
+        .arg(elf)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -123,11 +134,7 @@ pub fn run(firmware: &Firmware, input: &[u8]) -> Result<Ran> {
     let writer = std::thread::spawn(move || stdin.write_all(&input).is_ok());
     let output = child.wait_with_output().context("qemu-system-arm")?;
     drop(writer.join());
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    if !output.status.success() {
-        bail!("firmware: {}: {}", output.status, text.trim());
-    }
-    parse(&text)
+    Ok(output)
 }
 
 /// The names of the firmware's symbols.

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::cross::{AARCH64, MCU, WASM};
+use crate::cross::{self, AARCH64, MCU, MESA_GL, MESA_VULKAN, WASM};
 
 /// The bare-metal target on which the `no_std` crates are built.
 pub const BARE_METAL_TARGET: &str = "thumbv7em-none-eabihf";
@@ -20,6 +20,16 @@ pub const DATA_DIR: &str = "TYPECASE_DATA";
 
 /// The environment variable that lets the setup install Python packages, as it does where `CI` is set.
 pub const SETUP_PIP: &str = "TYPECASE_SETUP_PIP";
+
+/// The environment variable that names the shared library of ONNX Runtime.
+pub const ORT_LIBRARY: &str = "TYPECASE_ORT";
+
+/// Requirement: the shared library that the command loads.
+pub const ONNX_RUNTIME: &str = "ONNX Runtime, shared library";
+/// Requirement: a driver for Vulkan, which may run on the CPU.
+pub const VULKAN: &str = "Vulkan driver";
+/// Requirement: a driver for OpenGL without a screen.
+pub const GL: &str = "OpenGL driver";
 
 /// A tool or data set that some tests use.
 pub struct Requirement {
@@ -80,6 +90,28 @@ pub const REQUIREMENTS: &[Requirement] = &[
         install: Some(|_| install_onnx_runtime()),
     },
     Requirement {
+        name: ONNX_RUNTIME,
+        skipped_without: "the command with ONNX Runtime: its answers and its reports",
+        how: "python3 -m pip install onnxruntime (TYPECASE_SETUP_PIP=1 lets the setup do it), or set TYPECASE_ORT to \
+              libonnxruntime.so",
+        check: |_| onnx_runtime_library().map(|path| path.display().to_string()),
+        install: Some(|_| install_onnx_runtime()),
+    },
+    Requirement {
+        name: VULKAN,
+        skipped_without: "the command with wgpu on Vulkan: its answers and its reports",
+        how: MESA_VULKAN.how,
+        check: |_| vulkan_driver().map(|path| path.display().to_string()),
+        install: Some(|_| MESA_VULKAN.install()),
+    },
+    Requirement {
+        name: GL,
+        skipped_without: "the command with wgpu on OpenGL: its answers",
+        how: MESA_GL.how,
+        check: |_| gl_driver().map(|path| path.display().to_string()),
+        install: Some(|_| MESA_GL.install()),
+    },
+    Requirement {
         name: "microcontroller toolchain",
         skipped_without: "the firmware: its answers in QEMU, its flash and RAM",
         how: MCU.how,
@@ -137,6 +169,56 @@ pub fn labelled_data(root: &Path) -> Option<PathBuf> {
 /// The version of the ONNX Runtime that `python3` can import, if numpy is there too.
 pub fn onnx_runtime() -> Option<String> {
     answer("python3", &["-c", "import numpy, onnxruntime; print(onnxruntime.__version__)"])
+}
+
+/// The shared library of ONNX Runtime: `TYPECASE_ORT`, `ORT_DYLIB_PATH`, then the one inside the Python package.
+pub fn onnx_runtime_library() -> Option<PathBuf> {
+    let named = [ORT_LIBRARY, "ORT_DYLIB_PATH"].into_iter().filter_map(env::var_os).map(PathBuf::from);
+    if let Some(library) = named.into_iter().find(|path| path.is_file()) {
+        return Some(library);
+    }
+    // The package is looked up, not imported: importing takes a second.
+    let script = "import importlib.util, pathlib\n\
+                  spec = importlib.util.find_spec('onnxruntime')\n\
+                  for folder in spec.submodule_search_locations if spec else []:\n    \
+                  for path in pathlib.Path(folder, 'capi').glob('libonnxruntime.*'): print(path)";
+    answer("python3", &["-c", script]).map(PathBuf::from).filter(|path| path.is_file())
+}
+
+/// The description of a Vulkan driver, the software one if there is a choice; `None` if the loader is not there.
+pub fn vulkan_driver() -> Option<PathBuf> {
+    cross::shared_library("libvulkan.so.1")?;
+    let named = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].into_iter().find_map(env::var_os);
+    let mut files: Vec<PathBuf> = match named {
+        Some(list) => env::split_paths(&list).collect(),
+        None => ["/etc", "/usr/local/share", "/usr/share"]
+            .iter()
+            .filter_map(|folder| std::fs::read_dir(Path::new(folder).join("vulkan/icd.d")).ok())
+            .flat_map(|entries| entries.flatten().map(|entry| entry.path()))
+            .collect(),
+    };
+    files.retain(|path| path.is_file() && path.extension().is_some_and(|end| end == "json"));
+    let is_software =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("lvp"));
+    files.sort_by_key(|path| (!is_software(path), path.clone()));
+    files.into_iter().next()
+}
+
+/// The library through which OpenGL is reached without a screen, if a driver is there too.
+pub fn gl_driver() -> Option<PathBuf> {
+    let library = cross::shared_library("libEGL.so.1")?;
+    let drivers = ["libEGL_mesa.so.0", "libEGL_nvidia.so.0"];
+    drivers.into_iter().any(|name| cross::shared_library(name).is_some()).then_some(library)
+}
+
+/// What a requirement of this name says where it is not met: what is absent, and how to get it.
+#[must_use]
+pub fn absence(name: &str) -> String {
+    let requirement = REQUIREMENTS.iter().find(|requirement| requirement.name == name);
+    format!(
+        "no {name}; to get it: {}",
+        requirement.map_or("cargo xtask setup", |requirement| requirement.how)
+    )
 }
 
 /// Asks pip, on a machine that belongs to nobody (CI) or with leave: a person's Python is not ours to change.

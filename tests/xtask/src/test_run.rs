@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::skip::{PREFIX, SKIP_LOG};
-use crate::{cargo, metadata, setup, tidy};
+use crate::{cargo, full, metadata, setup, tidy};
 
 mod libtest;
 
@@ -45,11 +45,15 @@ const OTHER_WORKSPACES: &[(&str, &[&str])] = &[
 ///
 /// When the run itself cannot go on; a check that fails is no error.
 pub fn run(root: &Path, filter: &[&str]) -> Result<bool> {
-    let mut run = Run { root, target: target_folder(root)?, tally: Tally::default() };
+    let mut run = Run { root, target: target_folder(root)?, full: full::named(), tally: Tally::default() };
     if filter.is_empty() {
         run.every_check()?;
     } else {
         run.step("build of the command", Run::command)?;
+        // Minutes when it is built anew: only what was built before is kept up to date here.
+        if run.full.is_none() && full::built_before(root)?.is_some() {
+            run.full_command()?;
+        }
         run.tests(filter)?;
     }
     run.tally.print();
@@ -125,6 +129,8 @@ struct Run<'a> {
     root: &'a Path,
     /// Where cargo builds.
     target: PathBuf,
+    /// The command with every engine.
+    full: Option<PathBuf>,
     tally: Tally,
 }
 
@@ -140,6 +146,9 @@ impl Run<'_> {
         })?;
         self.step("tidy", |run| run.tidy())?;
         self.step("build of the command", Run::command)?;
+        if self.full.is_none() {
+            self.full_command()?;
+        }
         self.step("no_std, each crate alone", |run| run.no_std(&[]))?;
         self.step("no_std, bare metal", Run::bare_metal)?;
         self.step("targets that are workspaces of their own", Run::other_workspaces)?;
@@ -183,6 +192,21 @@ impl Run<'_> {
 
     fn command(&self) -> Result<Outcome> {
         self.cargo(&["build", "--release", "--package", "typecase-cli"])
+    }
+
+    /// The command with every engine, which its tests name by a variable of their own.
+    fn full_command(&mut self) -> Result<()> {
+        let mut built = None;
+        self.step("build of the command with every engine", |run| {
+            match full::build(run.root) {
+                Ok(Some(path)) => built = Some(path),
+                Ok(None) => return Ok(Outcome::Skipped(full::ABSENT.to_owned())),
+                Err(error) => return Ok(Outcome::Failed(format!("{error:#}"))),
+            }
+            Ok(Outcome::Passed)
+        })?;
+        self.full = built;
+        Ok(())
     }
 
     /// Builds each crate by itself, so that no other package switches its features on.
@@ -244,6 +268,9 @@ impl Run<'_> {
             .args(["test", "--workspace", "--no-fail-fast"])
             .env(SKIP_LOG, &log)
             .env(TYPECASE_BIN, self.binary());
+        if let Some(full) = &self.full {
+            suite.env(full::TYPECASE_FULL_BIN, full);
+        }
         if !filter.is_empty() {
             suite.arg("--").args(filter);
         }
