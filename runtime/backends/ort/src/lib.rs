@@ -25,8 +25,8 @@
 //!    `onnxruntime.dll`).
 //!
 //! The first of these that is named or there is taken: a wrong one is an error, the next is not tried. It must be ONNX
-//! Runtime 1.17 or later, which the releases for JetPack 6 are, and every file is checked before anything in it runs
-//! that could panic or stop the process. Everything that goes wrong is an `Unavailable` with its cause and remedy.
+//! Runtime 1.17 or later (1.17 to 1.32 were tried, on the CPU), and every file is checked before anything runs that
+//! could panic or stop the process. Everything that goes wrong is an `Unavailable` with its cause and remedy.
 //!
 //! # Guarantees
 //! Scores are the exact integers of the native engine. A program of TensorRT or CUDA runs *there*: a session in which
@@ -36,13 +36,15 @@
 //!
 //! # Non-guarantees
 //! - ONNX Runtime allocates inside a call; the native engine does not. Every scorer is a session with all the rows as
-//!   32-bit integers, four to eight times the bytes of the case: sessions are not safe to share. With TensorRT every
-//!   scorer builds an engine, which takes seconds.
+//!   32-bit integers, four to eight times the bytes of the case: `ort` holds that sessions are not safe to share. With
+//!   TensorRT every scorer builds an engine, which takes its time.
 //! - A process has one ONNX Runtime, loaded at the first need and never unloaded. A second, different file is refused;
 //!   so is everything if other code of the process has set up `ort` by itself.
 //! - A library that is no ONNX Runtime but says that it is can do anything.
+#![deny(unsafe_code)]
 
 mod inputs;
+#[allow(unsafe_code, reason = "it looks into a file before `ort` does")]
 mod library;
 mod program;
 mod runtime;

@@ -16,9 +16,9 @@ use typecase_engine::backend::Unavailable;
 /// The environment variable that names the file.
 const VARIABLE: &str = "ORT_DYLIB_PATH";
 
-/// How a library is named that is not there.
-const REMEDY: &str = "pip install onnxruntime and set ORT_DYLIB_PATH to its onnxruntime/capi/libonnxruntime.so.*, or \
-                      name that file with --ort-library";
+/// What helps when there is no library, or a wrong one. Older wheels have none inside.
+const REMEDY: &str = "pip install onnxruntime (1.19 or later) and set ORT_DYLIB_PATH to its \
+                      onnxruntime/capi/libonnxruntime.so.*, or name that file with --ort-library";
 
 /// Where the library is looked for.
 #[derive(Debug, Default)]

@@ -126,3 +126,30 @@ pub(crate) fn options(runtime: &Runtime, provider: Provider, longest: usize) -> 
         Provider::TensorRt | Provider::Cuda => Ok(options.with_disable_cpu_fallback()?),
     }
 }
+
+#[cfg(test)]
+#[path = "../tests/support/library.rs"]
+mod library;
+
+#[cfg(test)]
+mod tests {
+    use typecase_tests::minimal_case;
+
+    use super::*;
+    use crate::runtime;
+
+    /// What keeps a program of a GPU from running on the CPU, shown without a GPU: no provider takes anything.
+    #[test]
+    fn a_session_that_may_not_use_the_cpu_is_refused_if_it_would() {
+        let Some(file) = library::library_for("a session that may not use the CPU is refused") else {
+            return;
+        };
+        let runtime = runtime::load(Some(&file)).unwrap();
+        let file = minimal_case();
+        let graph = typecase_onnx::emit(&Case::parse(file.as_slice()).unwrap()).unwrap();
+        let options = Session::builder(&runtime.environment).unwrap();
+        let mut options = options.with_disable_cpu_fallback().unwrap();
+        let error = options.commit_from_memory(&graph).unwrap_err();
+        assert!(error.message().contains("fallback to CPU EP has been explicitly disabled"), "{error}");
+    }
+}

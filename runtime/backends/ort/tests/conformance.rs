@@ -4,39 +4,17 @@
 
 #[path = "../../tract/tests/support/conformance.rs"]
 mod conformance;
+#[path = "support/library.rs"]
+mod library;
 
-use std::path::PathBuf;
-use std::process::Command;
-use std::{env, fs, thread};
+use std::{fs, thread};
 
 use typecase_engine::Case;
 use typecase_engine::backend::{Backend as _, check};
 use typecase_ort::{Ort, Provider};
 use typecase_tests::minimal_case;
 
-/// Where the wheel for Python keeps the library.
-const WHEEL: &str = "import glob, onnxruntime, os
-print(*glob.glob(os.path.join(os.path.dirname(onnxruntime.__file__), 'capi', 'libonnxruntime.so*')), sep='\\n')";
-
-/// The library of this machine.
-fn library() -> Option<PathBuf> {
-    let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    variable("TYPECASE_ORT").or_else(|| variable("ORT_DYLIB_PATH")).or_else(|| {
-        let output = Command::new("python3").args(["-c", WHEEL]).output().ok()?;
-        let files = String::from_utf8(output.stdout).ok()?;
-        files.lines().next().map(PathBuf::from)
-    })
-}
-
-/// The library, or a loud skip.
-fn library_for(what: &str) -> Option<PathBuf> {
-    let library = library();
-    if library.is_none() {
-        let why = "no ONNX Runtime; python3 -m pip install onnxruntime, or set TYPECASE_ORT to its library";
-        xtask::skip::skipped(what, why);
-    }
-    library
-}
+use crate::library::library_for;
 
 #[test]
 fn shipped_cases_have_the_exact_scores() {
