@@ -1,9 +1,10 @@
 //! The command with every engine, built apart: `target/release/typecase` stays the command as it is by default.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::{cargo, cross, metadata, test_run};
@@ -28,7 +29,8 @@ pub fn named() -> Option<PathBuf> {
     env::var_os(TYPECASE_FULL_BIN).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
-/// Builds the command; `None` if the package has no such feature.
+/// Builds the command, with the profile of the tests: they need the engines too, and these take minutes to build.
+/// `None` if the package has no such feature.
 ///
 /// # Errors
 ///
@@ -38,11 +40,13 @@ pub fn build(root: &Path) -> Result<Option<PathBuf>> {
     if !features.contains(&FEATURES[0]) {
         return Ok(None);
     }
-    let target = folder(root)?;
-    let mut build = cargo(root);
-    build.args(["build", "--release", "--package", PACKAGE, "--features", &features.join(",")]);
-    cross::run(build.arg("--target-dir").arg(&target))?;
-    Ok(Some(program(&target)))
+    cross::run(cargo(root).args(["build", "--package", PACKAGE, "--features", &features.join(",")]))?;
+    let (built, kept) = (test_run::target_folder(root)?.join("debug").join(program()), kept(root)?);
+    let folder = kept.parent().context("the command has no folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("{}: cannot create", folder.display()))?;
+    // The test build writes to the same place, with other features.
+    fs::copy(&built, &kept).with_context(|| format!("{}: cannot copy", built.display()))?;
+    Ok(Some(kept))
 }
 
 /// The command of an earlier build.
@@ -51,15 +55,15 @@ pub fn build(root: &Path) -> Result<Option<PathBuf>> {
 ///
 /// When `cargo metadata` fails.
 pub fn built_before(root: &Path) -> Result<Option<PathBuf>> {
-    Ok(Some(program(&folder(root)?)).filter(|program| program.is_file()))
+    Ok(Some(kept(root)?).filter(|program| program.is_file()))
 }
 
-fn folder(root: &Path) -> Result<PathBuf> {
-    Ok(test_run::target_folder(root)?.join("xtask/full"))
+fn kept(root: &Path) -> Result<PathBuf> {
+    Ok(test_run::target_folder(root)?.join("xtask/full").join(program()))
 }
 
-fn program(target: &Path) -> PathBuf {
-    target.join("release").join(format!("typecase{}", env::consts::EXE_SUFFIX))
+fn program() -> String {
+    format!("typecase{}", env::consts::EXE_SUFFIX)
 }
 
 /// Those of [`FEATURES`] that the package has.
