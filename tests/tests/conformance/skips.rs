@@ -5,7 +5,7 @@ use std::path::Path;
 use xtask::targets::Target;
 
 /// Entries of the list. Lower it with the list; it is never raised.
-const CEILING: usize = 9;
+const CEILING: usize = 8;
 
 /// `conformance/skips.txt`.
 pub(crate) struct Skips(Vec<Entry>);
