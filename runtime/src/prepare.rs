@@ -96,6 +96,14 @@ pub fn prepare(case: &Case, options: &Options) -> Result<Runnable, Error> {
             return Err(Error::fell_back(passed));
         }
     }
+    // One library that is not there is one cause, however many providers would have come from it.
+    if let [first, others @ ..] = passed_over.as_slice()
+        && others.iter().all(|other| other.cause == first.cause)
+        && !others.is_empty()
+    {
+        passed_over.truncate(1);
+        passed_over.iter_mut().for_each(|passed| passed.backend = options.backend.to_string());
+    }
     if options.backend == Backend::Auto {
         passed_over.extend(Backend::IN_THIS_BUILD.iter().filter(|&&other| other != Backend::Native).map(
             |other| {

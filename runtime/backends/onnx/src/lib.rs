@@ -30,6 +30,7 @@
 
 mod bag;
 mod graph;
+mod inputs;
 /// The messages of ONNX that a case is written with, generated from `onnx.proto`.
 #[path = "generated/onnx.rs"]
 pub mod proto;
@@ -37,6 +38,7 @@ pub mod proto;
 use prost::Message as _;
 use typecase_engine::{Case, Payload, Pooling};
 
+pub use crate::inputs::{InputError, Inputs};
 use crate::proto::{ModelProto, OperatorSetIdProto, StringStringEntryProto};
 
 /// Version of the operators.

@@ -43,7 +43,6 @@
 //! - A library that is no ONNX Runtime but says that it is can do anything.
 #![deny(unsafe_code)]
 
-mod inputs;
 #[allow(unsafe_code, reason = "it looks into a file before `ort` does")]
 mod library;
 mod program;

@@ -8,8 +8,8 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::TensorRef;
 use typecase_engine::Case;
 use typecase_engine::backend::{Program, Scorer, Unavailable};
+use typecase_onnx::{InputError, Inputs};
 
-use crate::inputs::Inputs;
 use crate::runtime::Runtime;
 use crate::{Ort, Provider};
 
@@ -97,7 +97,8 @@ impl OrtScorer {
 
 impl Scorer for OrtScorer {
     fn scores_into(&mut self, ids: &[u32], scores: &mut [i32]) -> Result<(), Unavailable> {
-        let factor = self.inputs.fill(ids, &mut self.ids)?;
+        let wrong = |error: InputError| Unavailable::new(error.to_string(), InputError::REMEDY);
+        let factor = self.inputs.fill(ids, &mut self.ids).map_err(wrong)?;
         self.run(factor, scores).map_err(|error| self.engine.failed("run the graph", &error))
     }
 }

@@ -30,8 +30,6 @@
 //! [`Cost::ids`]: typecase_engine::Cost::ids
 #![forbid(unsafe_code)]
 
-mod inputs;
-
 use std::fmt;
 use std::sync::Arc;
 
@@ -41,8 +39,7 @@ use tract_onnx::prelude::{
 };
 use typecase_engine::Case;
 use typecase_engine::backend::{Backend, Found, Program, Scorer, Unavailable};
-
-use crate::inputs::Inputs;
+use typecase_onnx::{InputError, Inputs};
 
 /// Version of tract, which does not say it itself; a test compares it with the lock file.
 pub const VERSION: &str = "0.23.9";
@@ -105,7 +102,8 @@ struct TractScorer {
 
 impl Scorer for TractScorer {
     fn scores_into(&mut self, ids: &[u32], scores: &mut [i32]) -> Result<(), Unavailable> {
-        let factor = self.inputs.fill(ids, &mut self.ids)?;
+        let wrong = |error: InputError| Unavailable::new(error.to_string(), InputError::REMEDY);
+        let factor = self.inputs.fill(ids, &mut self.ids).map_err(wrong)?;
         let inputs = tvec![tensor1(&self.ids).into_tvalue(), tensor1(&[factor]).into_tvalue()];
         let copied = self.state.run(inputs).and_then(|outputs| {
             let output = outputs.first().map(|value| &**value);
