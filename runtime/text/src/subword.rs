@@ -23,5 +23,9 @@
 //! the letter, oddities included: see [`cell::Row::transform`].
 
 pub mod cell;
+pub mod normalize;
+#[rustfmt::skip]
+mod tables;
+pub mod unicode;
 
 pub use cell::{Cell, Full, Row};

@@ -121,6 +121,13 @@ impl<'m> Row<'m> {
         self.len = 0;
     }
 
+    /// Forgets the cells from a place on.
+    pub const fn truncate(&mut self, len: usize) {
+        if len < self.len {
+            self.len = len;
+        }
+    }
+
     /// Rewrites `input` as `tokenizers` does with `NormalizedString::transform`, adding to this row: each item is a new
     /// character with its change: 0 replaces the next character of the input and takes its place in the text; `-n` does
     /// so too and drops the `n` characters after it; 1 is inserted and takes the place of the input's character before
@@ -136,7 +143,11 @@ impl<'m> Row<'m> {
     ) -> Result<(), Full> {
         let mut next = dropped_first;
         for (character, change) in items {
-            let source = if change > 0 { next.checked_sub(1).and_then(|last| input.get(last)) } else { input.get(next) };
+            let source = if change > 0 {
+                next.checked_sub(1).and_then(|last| input.get(last))
+            } else {
+                input.get(next)
+            };
             let cell = Cell::new(character, 0, 0).placed_as(source.copied().unwrap_or_default());
             self.push(cell)?;
             if change <= 0 {
