@@ -429,7 +429,9 @@ fn differences(
 fn every_code_point_alone_becomes_what_the_reference_makes_of_it() {
     check_all(&configs(), |config| {
         let mut ours = Ours::new(config);
-        differences(config, ('\0'..=char::MAX).filter(|c| is_checked(*c)).map(String::from), |text| ours.whole(text))
+        differences(config, ('\0'..=char::MAX).filter(|c| is_checked(*c)).map(String::from), |text| {
+            ours.whole(text)
+        })
     });
 }
 

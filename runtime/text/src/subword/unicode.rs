@@ -76,6 +76,16 @@ impl Class {
     }
 }
 
+/// The characters that are in one grapheme cluster with the next one, whatever that is.
+pub(crate) fn prepends() -> impl Iterator<Item = char> {
+    let ends = tables::RUNS.iter().skip(1).map(|run| run >> 8);
+    let runs = tables::RUNS.iter().map(|run| run >> 8).zip(ends);
+    let is_prepend = |(first, _): &(u32, u32)| {
+        char::from_u32(*first).is_some_and(|c| Class::of(c).category() == category::PREPEND)
+    };
+    runs.filter(is_prepend).flat_map(|(first, end)| first..end).filter_map(char::from_u32)
+}
+
 /// White space, as `char::is_whitespace` has it in the version of the tables.
 #[must_use]
 pub fn is_white_space(c: char) -> bool {

@@ -24,8 +24,11 @@ const INDEX_BITS: u32 = 8;
 /// The index of classes ends here: above are few runs.
 const INDEX_END: u32 = 0x2_0000;
 
+/// A flag of a class: its name, what it says, and of which characters.
+type Flag = (&'static str, &'static str, fn(char) -> bool);
+
 /// What the classes say beside the canonical combining class and the grapheme category.
-const FLAGS: [(&str, &str, fn(char) -> bool); 11] = [
+const FLAGS: [Flag; 11] = [
     ("MARK_NONSPACING", "`unicode_categories`: Mn", |c| c.is_mark_nonspacing()),
     ("COMBINING_MARK", "`unicode_normalization_alignments`: a mark", forms::is_combining_mark),
     ("OTHER", "`unicode_categories`: Cc, Cf or Co", |c| c.is_other()),

@@ -24,6 +24,7 @@ pub(super) struct Form {
 const CHANGE_SHIFT: u32 = 21;
 const CLASS_SHIFT: u32 = 24;
 const PLACE: u64 = !0xFFFF_FFFF;
+const CHARACTER: u64 = (1 << CHANGE_SHIFT) - 1;
 
 /// The change of a new character.
 const INSERTED: u64 = 0;
@@ -58,7 +59,7 @@ impl Form {
             realign(source, out);
         }
         for cell in out.cells_mut() {
-            cell.0 &= PLACE | (1 << CHANGE_SHIFT) - 1;
+            cell.0 &= PLACE | CHARACTER;
         }
         Ok(())
     }
@@ -145,7 +146,7 @@ fn compose(out: &mut Row<'_>) -> bool {
 }
 
 fn character(cell: Cell) -> char {
-    Cell(cell.0 & (1 << CHANGE_SHIFT) - 1).character()
+    Cell(cell.0 & CHARACTER).character()
 }
 
 /// `1 - change`: the number of characters that it stands for.

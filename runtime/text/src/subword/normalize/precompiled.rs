@@ -16,7 +16,7 @@
 use core::str;
 
 use super::super::cell::{Cell, Full, Row};
-use super::super::unicode::{Class, category};
+use super::super::unicode;
 use super::clusters::Clusters;
 use super::{Place, TableError};
 
@@ -84,7 +84,7 @@ impl Carry {
 
     /// The place of the character that is so many before the start of the segment: 1 is the last.
     fn place(&self, before: usize) -> Cell {
-        let at = TAIL.checked_sub(before).unwrap_or_default();
+        let at = TAIL.saturating_sub(before);
         let (start, end) = self.tail.get(at).copied().unwrap_or_default();
         Cell::new('\0', start.cast_unsigned(), end.cast_unsigned())
     }
@@ -183,11 +183,7 @@ impl<'t> Charsmap<'t> {
     pub(super) fn allows_cuts(&self) -> bool {
         let space = self.find(b" ");
         let space_is_safe = space.map_or(!self.has_longer(b' '), |text| !text.is_empty());
-        space_is_safe
-            && ('\u{600}'..='\u{1FFFF}').all(|c| {
-                Class::of(c).category() != category::PREPEND
-                    || !self.reaches(c.encode_utf8(&mut [0; 4]).as_bytes())
-            })
+        space_is_safe && !unicode::prepends().any(|c| self.reaches(c.encode_utf8(&mut [0; 4]).as_bytes()))
     }
 
     /// An ASCII character without a rule, that never is in a cluster with the next ASCII character.
