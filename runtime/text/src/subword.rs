@@ -26,6 +26,10 @@ pub mod cell;
 pub mod normalize;
 #[rustfmt::skip]
 mod tables;
+#[rustfmt::skip]
+mod tables_decompositions;
+#[rustfmt::skip]
+mod tables_pool;
 pub mod unicode;
 
 pub use cell::{Cell, Full, Row};

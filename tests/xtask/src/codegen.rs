@@ -26,7 +26,12 @@ struct Generator {
 
 const GENERATORS: &[Generator] = &[
     Generator { path: "runtime/text/src/tables.rs", source: |_| unicode::source() },
-    Generator { path: "runtime/text/src/subword/tables.rs", source: |_| subword::source() },
+    Generator { path: "runtime/text/src/subword/tables.rs", source: |_| subword::classes() },
+    Generator {
+        path: "runtime/text/src/subword/tables_decompositions.rs",
+        source: |_| subword::decompositions(),
+    },
+    Generator { path: "runtime/text/src/subword/tables_pool.rs", source: |_| subword::pool() },
     Generator { path: "targets/ffi/include/typecase.h", source: header::source },
 ];
 

@@ -6,8 +6,8 @@
 
 use core::ops::RangeInclusive;
 
-use super::tables;
 pub(crate) use super::tables::{category, flag};
+use super::{tables, tables_decompositions, tables_pool};
 
 const HANGUL: RangeInclusive<u32> = 0xAC00..=0xD7A3;
 
@@ -151,22 +151,22 @@ fn decompose_hangul(number: u32) -> Decomposition {
 
 /// The units of a decomposition of the tables.
 fn held(code: u32, compatible: bool) -> Option<&'static [u16]> {
-    let block = *tables::DECOMPOSITION_INDEX.get(usize::try_from(code >> 6).ok()?)?;
+    let block = *tables_decompositions::DECOMPOSITION_INDEX.get(usize::try_from(code >> 6).ok()?)?;
     let at = usize::from(block) << 6 | usize::try_from(code & 63).ok()?;
-    let entry = *tables::DECOMPOSITION_BLOCKS.get(at)?;
+    let entry = *tables_decompositions::DECOMPOSITION_BLOCKS.get(at)?;
     if entry == 0 {
         return None;
     }
     let (place, length) = (entry & 0x3FFF, usize::from(entry >> 14));
-    if !compatible && (tables::COMPATIBLE_FROM..tables::BOTH_FROM).contains(&place) {
+    if !compatible && (tables_pool::COMPATIBLE_FROM..tables_pool::BOTH_FROM).contains(&place) {
         return None;
     }
-    let texts = tables::POOL.get(usize::from(place)..)?;
+    let texts = tables_pool::POOL.get(usize::from(place)..)?;
     if length < 3 {
         return texts.get(..length.saturating_add(1));
     }
     let (&header, texts) = texts.split_first()?;
-    if place < tables::BOTH_FROM {
+    if place < tables_pool::BOTH_FROM {
         return texts.get(..usize::from(header));
     }
     let (one, other) = texts.split_at_checked(usize::from(header & 0xFF))?;

@@ -325,42 +325,64 @@ fn compositions() -> BTreeMap<char, Vec<(char, char)>> {
     pairs
 }
 
-/// The generated file, before rustfmt.
+/// The file of classes and compositions, before rustfmt.
 ///
 /// # Errors
 ///
 /// When a crate says what the form of a table cannot hold, or the compiler is of another version of Unicode than the
 /// tables of white space are for.
-pub fn source() -> Result<String> {
+pub fn classes() -> Result<String> {
     if char::UNICODE_VERSION != UNICODE_VERSION {
         bail!("the compiler has Unicode {:?}, the tables are for {UNICODE_VERSION:?}", char::UNICODE_VERSION);
     }
     let classes = Classes::new()?;
-    let decompositions = Decompositions::new()?;
-    let pairs = compositions();
     let mut text = String::from(HEADER);
-    constants(&mut text, &decompositions)?;
-    list(
-        &mut text,
-        "Classes: `combining class | category << 8 | flags << 16`.",
-        "CLASSES",
-        "u32",
-        &classes.classes,
-    )?;
+    constants(&mut text)?;
+    let doc = "Classes: `combining class | category << 8 | flags << 16`.";
+    list(&mut text, doc, "CLASSES", "u32", &classes.classes)?;
     list(&mut text, "Runs of characters of one class: `first << 8 | class`.", "RUNS", "u32", &classes.runs)?;
     let doc = "The run that holds the first character of each block of 256, up to U+20000.";
     list(&mut text, doc, "RUN_INDEX", "u16", &classes.index)?;
-    let doc = "The block of decompositions for each 64 characters.";
-    list(&mut text, doc, "DECOMPOSITION_INDEX", "u8", &decompositions.index)?;
-    let doc = "Decompositions: `place in the pool | code << 14`; the code is the number of units less one, or 3 if the \
-               number stands at the place. 0 is none.";
-    list(&mut text, doc, "DECOMPOSITION_BLOCKS", "u16", &decompositions.blocks)?;
-    list(&mut text, "Texts of decompositions in UTF-16.", "POOL", "u16", &decompositions.pool)?;
-    composition_tables(&mut text, &pairs)?;
+    composition_tables(&mut text, &compositions())?;
     Ok(text)
 }
 
-fn constants(text: &mut String, decompositions: &Decompositions) -> Result<()> {
+/// The file of decompositions, before rustfmt.
+///
+/// # Errors
+///
+/// When a crate says what the form of a table cannot hold.
+pub fn decompositions() -> Result<String> {
+    let decompositions = Decompositions::new()?;
+    let mut text = String::from(HEADER);
+    let doc = "The block of decompositions for each 64 characters.";
+    list(&mut text, doc, "DECOMPOSITION_INDEX", "u8", &decompositions.index)?;
+    let doc = "Decompositions: `place in the pool | code << 14`, 0 for none; the code is the number of units less one,\n\
+               /// or 3 if the number stands at the place.";
+    list(&mut text, doc, "DECOMPOSITION_BLOCKS", "u16", &decompositions.blocks)?;
+    Ok(text)
+}
+
+/// The file of the texts of decompositions, before rustfmt.
+///
+/// # Errors
+///
+/// When a crate says what the form of a table cannot hold.
+pub fn pool() -> Result<String> {
+    let decompositions = Decompositions::new()?;
+    let mut text = String::from(HEADER);
+    writeln!(text, "/// Places in the pool from here on are of compatibility decompositions.")?;
+    writeln!(text, "pub(crate) const COMPATIBLE_FROM: u16 = {};\n", decompositions.compatible_from)?;
+    writeln!(
+        text,
+        "/// Places from here on hold `canonical units | compatible units << 8`, and then both texts."
+    )?;
+    writeln!(text, "pub(crate) const BOTH_FROM: u16 = {};\n", decompositions.both_from)?;
+    list(&mut text, "Texts of decompositions in UTF-16.", "POOL", "u16", &decompositions.pool)?;
+    Ok(text)
+}
+
+fn constants(text: &mut String) -> Result<()> {
     writeln!(text, "/// What a class says beside its two numbers.\npub(crate) mod flag {{")?;
     for (bit, (name, doc, _)) in FLAGS.iter().enumerate() {
         writeln!(text, "/// {doc}.\npub(crate) const {name}: u32 = 1 << {};", bit + 16)?;
@@ -371,13 +393,6 @@ fn constants(text: &mut String, decompositions: &Decompositions) -> Result<()> {
     }
     writeln!(text, "/// A Hangul syllable: LV if its number divides by 28, else LVT.")?;
     writeln!(text, "pub(crate) const HANGUL: u32 = {HANGUL};\n}}\n")?;
-    writeln!(text, "/// Places in the pool from here on are of compatibility decompositions.")?;
-    writeln!(text, "pub(crate) const COMPATIBLE_FROM: u16 = {};\n", decompositions.compatible_from)?;
-    writeln!(
-        text,
-        "/// Places from here on hold `canonical units | compatible units << 8`, and then both texts."
-    )?;
-    writeln!(text, "pub(crate) const BOTH_FROM: u16 = {};\n", decompositions.both_from)?;
     Ok(())
 }
 
@@ -411,8 +426,8 @@ fn composition_tables(text: &mut String, pairs: &BTreeMap<char, Vec<(char, char)
     Ok(())
 }
 
-/// One table: numbers, in hexadecimal, 12 to 20 a line.
-fn list<T: Copy + std::fmt::UpperHex>(
+/// One table of numbers.
+fn list<T: Copy + std::fmt::Display>(
     text: &mut String,
     doc: &str,
     name: &str,
@@ -423,7 +438,7 @@ fn list<T: Copy + std::fmt::UpperHex>(
     writeln!(text, "/// {doc} {bytes} bytes.\npub(crate) static {name}: [{of}; {}] = [", values.len())?;
     for line in values.chunks(if size_of::<T>() == 4 { 8 } else { 14 }) {
         for value in line {
-            write!(text, "{value:#X},")?;
+            write!(text, "{value},")?;
         }
         writeln!(text)?;
     }
