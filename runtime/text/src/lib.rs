@@ -43,6 +43,7 @@ pub mod entity;
 pub mod hash;
 pub mod ngrams;
 pub mod normalize;
+pub mod subword;
 #[rustfmt::skip]
 mod tables;
 pub mod unicode;

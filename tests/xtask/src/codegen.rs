@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use crate::tidy::Violation;
 
 mod header;
+pub mod subword;
 pub mod unicode;
 
 /// One generated file.
@@ -25,6 +26,12 @@ struct Generator {
 
 const GENERATORS: &[Generator] = &[
     Generator { path: "runtime/text/src/tables.rs", source: |_| unicode::source() },
+    Generator { path: "runtime/text/src/subword/tables.rs", source: |_| subword::classes() },
+    Generator {
+        path: "runtime/text/src/subword/tables_decompositions.rs",
+        source: |_| subword::decompositions(),
+    },
+    Generator { path: "runtime/text/src/subword/tables_pool.rs", source: |_| subword::pool() },
     Generator { path: "targets/ffi/include/typecase.h", source: header::source },
 ];
 

@@ -1,0 +1,35 @@
+//! Sub-word tokenizers: WordPiece, byte-level BPE and Unigram, equal to Hugging Face `tokenizers` in ids and offsets.
+//!
+//! # The way of a text
+//! ```text
+//! bytes -> added tokens -> segments -> cells -> normalisers -> splitters -> model -> ids -> template, truncation
+//! ```
+//! A text is cut into **segments**: a run of spaces and the word after it. A cut is made only where no step can see
+//! across it: before an ASCII space that follows a *solid* character, one that every normaliser of this tokenizer
+//! keeps, and that neither begins nor ends in white space then (the compiler proves which are). So one segment at a
+//! time is worked on, in memory of a fixed size, and a text may come in pieces.
+//!
+//! Within a segment each character is a [`Cell`]: the character, the bytes of the text that it comes from, and marks.
+//! Normalisers and splitters are steps from one row of cells to another; the models read words, which are runs of cells
+//! between marks.
+//!
+//! # Limits
+//! A segment of more than [`Limits::cells`] characters is cut where it is full, and [`Encoded::forced_cuts`] says so: only
+//! then may ids differ from the reference. The limit is part of the tables, not of the device, so every device cuts
+//! in the same place.
+//!
+//! # Source
+//! The behaviour is that of `tokenizers` 0.23; its alignments (which original characters a token covers) are followed to
+//! the letter, oddities included: see [`cell::Row::transform`].
+
+pub mod cell;
+pub mod normalize;
+#[rustfmt::skip]
+mod tables;
+#[rustfmt::skip]
+mod tables_decompositions;
+#[rustfmt::skip]
+mod tables_pool;
+pub mod unicode;
+
+pub use cell::{Cell, Full, Row};
