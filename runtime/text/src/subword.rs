@@ -23,5 +23,8 @@
 //! the letter, oddities included: see [`cell::Row::transform`].
 
 pub mod cell;
+pub mod double_array;
+pub mod model;
 
 pub use cell::{Cell, Full, Row};
+pub use model::{TableError, Token};
