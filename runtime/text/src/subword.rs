@@ -25,6 +25,8 @@
 pub mod cell;
 pub mod double_array;
 pub mod model;
+pub mod unigram;
+pub mod wordpiece;
 
 pub use cell::{Cell, Full, Row};
 pub use model::{TableError, Token};

@@ -98,7 +98,9 @@ impl fmt::Display for TableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length { needed, len } => write!(f, "table has {len} bytes, {needed} are needed"),
-            Self::Count { found, limit } => write!(f, "table declares {found} entries, allowed are 1 to {limit}"),
+            Self::Count { found, limit } => {
+                write!(f, "table declares {found} entries, allowed are 1 to {limit}")
+            }
             Self::Id { limit } => write!(f, "table has an id that is not below {limit}"),
             Self::Unit => f.write_str("table has a unit that leads out of its array"),
             Self::Flags(flags) => write!(f, "table has flags {flags:#x}, which are unknown or contradict"),
@@ -192,7 +194,9 @@ mod build {
     impl fmt::Display for BuildError {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             match self {
-                Self::TooMany { what, found, limit } => write!(f, "model has {found} {what}, limit is {limit}"),
+                Self::TooMany { what, found, limit } => {
+                    write!(f, "model has {found} {what}, limit is {limit}")
+                }
                 Self::NotText => f.write_str("piece has the byte 0xff, which no text has"),
                 Self::Missing { what } => write!(f, "{what} is not in the vocabulary"),
                 Self::Unsupported { what } => write!(f, "model has {what}, which is not supported"),
