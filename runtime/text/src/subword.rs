@@ -22,6 +22,7 @@
 //! The behaviour is that of `tokenizers` 0.23; its alignments (which original characters a token covers) are followed to
 //! the letter, oddities included: see [`cell::Row::transform`].
 
+pub mod bpe;
 pub mod cell;
 pub mod double_array;
 pub mod model;

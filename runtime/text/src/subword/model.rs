@@ -45,6 +45,14 @@ impl Token {
     }
 }
 
+/// The bytes of a character.
+#[inline(always)]
+pub(crate) fn utf8(character: char) -> impl Iterator<Item = u8> {
+    let mut bytes = [0; 4];
+    let len = character.encode_utf8(&mut bytes).len();
+    bytes.into_iter().take(len)
+}
+
 /// Why bytes are no table of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -18,7 +18,7 @@
 //! `tokenizers`, so equal scores give equal cuts.
 
 use super::double_array::DoubleArray;
-use super::model::{MAX_IDS, Reader, TableError, Token};
+use super::model::{MAX_IDS, Reader, TableError, Token, utf8};
 use super::{Cell, Full};
 
 /// Scores have 64 bits.
@@ -193,21 +193,18 @@ impl<'t> Unigram<'t> {
         if let Some(id) = node.filter(|node| node.ends_key()).and_then(|node| self.pieces.value(node)) {
             return emit_token(id, start, end, emit);
         }
-        let mut ids = Some(|byte: u8| {
-            let id = self.bytes.get(usize::from(byte)).copied().map_or(NONE, u32::from_le_bytes);
-            (id != NONE).then_some(id)
-        });
-        let mut utf8 = [0; 4];
-        for cell in run {
-            let bytes = cell.character().encode_utf8(&mut utf8).bytes();
-            ids = ids.filter(|id_of| bytes.map(id_of).all(|id| id.is_some()));
+        let known = |cell: &Cell| utf8(cell.character()).all(|byte| self.byte(byte).is_some());
+        if self.bytes.is_empty() || !run.iter().all(known) {
+            return emit_token(self.unknown, start, end, emit);
         }
-        let Some(id_of) = ids else { return emit_token(self.unknown, start, end, emit) };
-        for cell in run {
-            for byte in cell.character().encode_utf8(&mut utf8).bytes() {
-                emit_token(id_of(byte).unwrap_or(self.unknown), start, end, emit);
-            }
+        for byte in run.iter().flat_map(|cell| utf8(cell.character())) {
+            emit_token(self.byte(byte).unwrap_or(self.unknown), start, end, emit);
         }
+    }
+
+    /// The piece that stands for a byte.
+    fn byte(&self, byte: u8) -> Option<u32> {
+        self.bytes.get(usize::from(byte)).copied().map(u32::from_le_bytes).filter(|id| *id != NONE)
     }
 }
 
@@ -307,7 +304,6 @@ mod build {
 
             let header = [ids, self.unknown, flags, 0];
             let mut bytes: Vec<u8> = header.into_iter().flat_map(u32::to_le_bytes).collect();
-            #[allow(clippy::arithmetic_side_effects, reason = "numbers with a floating point")]
             bytes.extend((lowest - PENALTY).to_le_bytes());
             if self.byte_fallback {
                 let pieces = DoubleArray::parse(&trie, ids)
