@@ -8,16 +8,24 @@
 //! 8       4             that id, or zero
 //! 12      4             merges, below 2^20 - 1; the rank is the place
 //! 16      4             slots
-//! 20      4             the most slots that are looked at for one pair, at most 256
+//! 20      4             buckets
 //! 24      1024          the id of each byte, or FFFF_FFFF
 //! 1048    4 * merges    the id that each merge makes
-//! ...     8 * slots     left id in bits 40..60, right id in bits 20..40, rank in bits 0..20; or all ones
+//! ...     8 * slots     left id in bits 40..60, right id in bits 20..40, rank in bits 0..20; a free one has ones in
+//!                       bits 20..64 and the rank 0
+//! ...     2 * buckets   shifts, and two zeros if their number is odd
 //! ...     the rest      whole words: a [`super::double_array`]
 //! ```
-//! All little-endian. A pair is looked for from the slot `(pair * 0x9E37_79B9_7F4A_7C15 >> 32) * homes >> 32` on, where
-//! `pair` has the left id in bits 20..40 and the right one in bits 0..20, and `homes` is the number of slots less the
-//! most that are looked at, so the last pair has its slots too. The whole words are, with flag 1, all pieces; else those
-//! of which the compiler has proved that their bytes merge into them and nothing else: most words of a text end there.
+//! All little-endian. A pair, its left id in bits 20..40 and the right one in bits 0..20, has one slot, with wrapping
+//! products of 64 bits:
+//!
+//! ```text
+//! h = pair * 9E37_79B9_7F4A_7C15;  shift = shifts[(h >> 32) * buckets >> 32]
+//! slot = ((h ^ shift * D6E8_FEB8_6659_FD93) * 9E37_79B9_7F4A_7C15 >> 32) * slots >> 32
+//! ```
+//!
+//! The whole words are, with flag 1, all pieces; else those of which the compiler has proved that their bytes merge into
+//! them and nothing else: most words of a text end there.
 //!
 //! # Source
 //! Sennrich, Haddow and Birch, "Neural machine translation of rare words with subword units", 2016; over bytes: Radford
@@ -36,8 +44,6 @@ use merging::Symbols;
 pub const MAX_IDS: u32 = 1 << 20;
 /// The most merges.
 pub const MAX_MERGES: u32 = (1 << 20) - 1;
-/// The most slots for one pair.
-pub const MAX_PROBE: u32 = 256;
 
 /// A word that is a piece is that piece, merges or not.
 const IGNORE_MERGES: u32 = 1;
@@ -48,6 +54,8 @@ const UNKNOWN: u32 = 4;
 
 /// No id of a byte.
 const NONE: u32 = u32::MAX;
+/// A slot without a pair.
+const FREE: u64 = !0 << 20;
 /// No rank.
 const NO_RANK: u32 = (1 << 20) - 1;
 
@@ -66,8 +74,7 @@ pub struct Bpe<'t> {
 struct Merges<'t> {
     made: &'t [[u8; 4]],
     slots: &'t [[u8; 8]],
-    homes: u64,
-    probe: usize,
+    shifts: &'t [[u8; 2]],
 }
 
 impl Merges<'_> {
@@ -76,16 +83,11 @@ impl Merges<'_> {
     #[allow(clippy::cast_possible_truncation, reason = "the low 20 bits are the rank")]
     fn rank(&self, left: u32, right: u32) -> u32 {
         let pair = u64::from(left) << 20 | u64::from(right);
-        for slot in self.slots.get(home(pair, self.homes)..).unwrap_or_default().iter().take(self.probe) {
-            let slot = u64::from_le_bytes(*slot);
-            if slot >> 20 == pair {
-                return slot as u32 & NO_RANK;
-            }
-            if slot == u64::MAX {
-                break;
-            }
-        }
-        NO_RANK
+        let hash = hash(pair);
+        let shift = self.shifts.get(bucket(hash, self.shifts.len())).copied().map_or(0, u16::from_le_bytes);
+        let found =
+            self.slots.get(slot(hash, shift, self.slots.len())).copied().map_or(FREE, u64::from_le_bytes);
+        if found >> 20 == pair { found as u32 & NO_RANK } else { NO_RANK }
     }
 
     /// What a merge makes.
@@ -95,11 +97,30 @@ impl Merges<'_> {
     }
 }
 
-/// The first slot that a pair may have.
+const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
+const SPREAD: u64 = 0xD6E8_FEB8_6659_FD93;
+
 #[inline(always)]
-fn home(pair: u64, homes: u64) -> usize {
-    let hash = pair.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-    usize::try_from(hash.wrapping_mul(homes) >> 32).unwrap_or(usize::MAX)
+const fn hash(pair: u64) -> u64 {
+    pair.wrapping_mul(MIX)
+}
+
+/// The high half of a hash, brought below `count`.
+#[inline(always)]
+fn scale(hash: u64, count: usize) -> usize {
+    usize::try_from((hash >> 32).wrapping_mul(count as u64) >> 32).unwrap_or(usize::MAX)
+}
+
+/// The bucket of a pair, which says how far its slot is shifted.
+#[inline(always)]
+fn bucket(hash: u64, buckets: usize) -> usize {
+    scale(hash, buckets)
+}
+
+/// The slot of a pair.
+#[inline(always)]
+fn slot(hash: u64, shift: u16, slots: usize) -> usize {
+    scale((hash ^ u64::from(shift).wrapping_mul(SPREAD)).wrapping_mul(MIX), slots)
 }
 
 /// What a byte of a character takes in the byte-level alphabet, where positions of the reference are counted: one
@@ -127,18 +148,18 @@ impl<'t> Bpe<'t> {
         }
         let merges = reader.u32()?;
         let slots = reader.u32()?;
-        let probe = reader.u32()?;
+        let buckets = reader.u32()?;
         if merges > MAX_MERGES {
             return Err(TableError::Count { found: merges, limit: MAX_MERGES });
         }
-        if probe > MAX_PROBE || probe > slots {
-            return Err(TableError::Count { found: probe, limit: MAX_PROBE });
-        }
-        let homes = u64::from(slots.saturating_sub(probe));
         let short = TableError::Length { needed: 0, len: table.len() };
         let bytes = reader.items::<4>(256)?.first_chunk::<256>().ok_or(short)?;
         let made = reader.items::<4>(merges)?;
         let slots = reader.items::<8>(slots)?;
+        let shifts = reader.items::<2>(buckets)?;
+        if reader.items::<2>(buckets % 2)?.iter().any(|padding| *padding != [0, 0]) {
+            return Err(TableError::Merge { limit: merges });
+        }
         // Without a branch, since there are many.
         let byte_ids = bytes.iter().map(|id| u32::from_le_bytes(*id)).filter(|id| *id != NONE);
         let made_ids = made.iter().map(|id| u32::from_le_bytes(*id));
@@ -147,18 +168,19 @@ impl<'t> Bpe<'t> {
         {
             return Err(TableError::Id { limit: ids });
         }
-        let bad_slot = slots.iter().map(|slot| u64::from_le_bytes(*slot)).fold(false, |bad, slot| {
-            let rank = slot & u64::from(NO_RANK);
-            bad | (slot != u64::MAX) & (rank >= u64::from(merges) || slot >> 60 != 0)
-        });
-        if bad_slot {
+        // The top bit of a difference below zero; without merges there is no slot.
+        let (last, low) = (merges.wrapping_sub(1), u64::from(NO_RANK));
+        let bad_slots = slots
+            .iter()
+            .fold(0u64, |bad, slot| bad | u64::from(last).wrapping_sub(u64::from_le_bytes(*slot) & low));
+        if bad_slots >> 63 != 0 || merges == 0 && !slots.is_empty() {
             return Err(TableError::Merge { limit: merges });
         }
         let words = DoubleArray::read(&mut reader, ids)?;
         reader.end()?;
         Ok(Self {
             words,
-            merges: Merges { made, slots, homes, probe: probe as usize },
+            merges: Merges { made, slots, shifts },
             bytes,
             unknown: (flags & UNKNOWN != 0).then_some(unknown),
             fuse_unknown: flags & FUSE_UNKNOWN != 0,

@@ -3,9 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{
-    Bpe, FUSE_UNKNOWN, IGNORE_MERGES, MAX_IDS, MAX_MERGES, MAX_PROBE, NONE, UNKNOWN, home, spelled_len,
-};
+use super::{Bpe, FREE, FUSE_UNKNOWN, IGNORE_MERGES, MAX_IDS, MAX_MERGES, NONE, UNKNOWN, bucket, hash, slot};
 use crate::subword::model::BuildError;
 use crate::subword::{Cell, double_array};
 
@@ -81,7 +79,7 @@ impl Builder<'_> {
         let mut merges = self.merges(&lookup, unknown)?;
         // By rank, without the ranks that a later merge of the same pair made void.
         merges.sort_by_key(|merge| merge.rank);
-        let (slots, probe) = hash(&merges)?;
+        let (slots, shifts) = hash_merges(&merges)?;
 
         let mut head = Vec::new();
         let flags = if self.ignore_merges { IGNORE_MERGES } else { 0 }
@@ -89,8 +87,10 @@ impl Builder<'_> {
             | if unknown.is_some() { UNKNOWN } else { 0 };
         let too_many = |what, found, limit: u32| BuildError::TooMany { what, found, limit: limit as usize };
         let count = u32::try_from(merges.len()).map_err(|_| too_many("merges", merges.len(), MAX_MERGES))?;
-        let slot_count = u32::try_from(slots.len()).map_err(|_| too_many("slots", slots.len(), u32::MAX))?;
-        for number in [ids, flags, unknown.unwrap_or(0), count, slot_count, probe] {
+        // Fewer than twice the merges.
+        let [slot_count, buckets] =
+            [slots.len(), shifts.len()].map(|len| u32::try_from(len).unwrap_or(u32::MAX));
+        for number in [ids, flags, unknown.unwrap_or(0), count, slot_count, buckets] {
             head.extend(number.to_le_bytes());
         }
         for character in alphabet {
@@ -99,6 +99,8 @@ impl Builder<'_> {
         }
         head.extend(merges.iter().flat_map(|merge| merge.made.to_le_bytes()));
         head.extend(slots.iter().flat_map(|slot| slot.to_le_bytes()));
+        head.extend(shifts.iter().flat_map(|shift| shift.to_le_bytes()));
+        head.resize(head.len().next_multiple_of(4), 0);
 
         let mut bare = head.clone();
         bare.extend(double_array::build([])?);
@@ -165,36 +167,53 @@ fn bytes_of(piece: &str, alphabet: &[char; 256]) -> Option<Vec<u8>> {
         .collect()
 }
 
-/// Do the bytes of `text` merge into `id` alone? Longer texts are left to the merges.
+/// Do the bytes of `text` merge into `id` alone? Texts that are too long are left to the merges.
 fn merges_into(model: &Bpe<'_>, text: &str, id: u32) -> bool {
     let word: Vec<Cell> = text.chars().map(|c| Cell::new(c, 0, 0)).collect();
     let mut scratch = vec![Cell::default(); model.scratch_cells(word.len())];
     let mut ids = Vec::new();
     let done = model.tokenize(&word, &mut scratch, &mut |token| ids.push(token.id));
     // Every byte must have taken part: unknown ones may be dropped.
-    let spelled = text.bytes().all(|byte| {
-        model.bytes.get(usize::from(byte)).is_some_and(|id| u32::from_le_bytes(*id) != NONE)
-            && spelled_len(byte) > 0
-    });
-    done.is_ok() && spelled && ids == [id]
+    let known =
+        |byte: u8| model.bytes.get(usize::from(byte)).is_some_and(|id| u32::from_le_bytes(*id) != NONE);
+    done.is_ok() && text.bytes().all(known) && ids == [id]
 }
 
-/// The slots, three quarters full, and the most that are looked at for one pair.
-fn hash(merges: &[Merge]) -> Result<(Vec<u64>, u32), BuildError> {
-    let limit = MAX_PROBE as usize;
-    let homes = merges.len().saturating_mul(4).div_ceil(3);
-    let mut slots = vec![u64::MAX; homes.saturating_add(limit)];
-    let mut longest = 0usize;
-    for (merge, rank) in merges.iter().zip(0u64..) {
-        let first = home(merge.pair, homes as u64);
-        let free = slots.get_mut(first..).unwrap_or_default().iter_mut().take(limit).zip(1usize..);
-        let (slot, probed) = free
-            .into_iter()
-            .find(|(slot, _)| **slot == u64::MAX)
-            .ok_or(BuildError::Unsupported { what: "merges that fall together" })?;
-        *slot = merge.pair << 20 | rank;
-        longest = longest.max(probed);
+/// The slots, nearly full, and the shifts of the buckets: the fullest bucket first, the first shift that brings all its
+/// pairs to free slots.
+///
+/// # Source
+/// Belazzougui, Botelho and Dietzfelbinger, "Hash, displace, and compress", 2009.
+fn hash_merges(merges: &[Merge]) -> Result<(Vec<u64>, Vec<u16>), BuildError> {
+    let spare = merges.len() / 32;
+    let mut slots = vec![FREE; merges.len().saturating_add(spare)];
+    let mut shifts = vec![0u16; merges.len().div_ceil(4)];
+    let mut by_bucket: Vec<(usize, u64, u64)> = merges
+        .iter()
+        .zip(0u64..)
+        .map(|(merge, rank)| {
+            (bucket(hash(merge.pair), shifts.len()), hash(merge.pair), merge.pair << 20 | rank)
+        })
+        .collect();
+    by_bucket.sort_unstable();
+    let mut buckets: Vec<_> = by_bucket.chunk_by(|a, b| a.0 == b.0).collect();
+    buckets.sort_by_key(|pairs| core::cmp::Reverse(pairs.len()));
+    let mut places = Vec::new();
+    for pairs in buckets {
+        let found = (0..=u16::MAX).find(|&shift| {
+            places.clear();
+            places.extend(pairs.iter().map(|&(_, hash, _)| slot(hash, shift, slots.len())));
+            let free = places.iter().all(|place| slots.get(*place) == Some(&FREE));
+            places.sort_unstable();
+            free && places.is_sorted_by(|a, b| a < b)
+        });
+        let shift = found.ok_or(BuildError::Unsupported { what: "merges that fall together" })?;
+        for &(bucket, hash, pair) in pairs {
+            let at = slot(hash, shift, slots.len());
+            if let (Some(slot), Some(place)) = (slots.get_mut(at), shifts.get_mut(bucket)) {
+                (*slot, *place) = (pair, shift);
+            }
+        }
     }
-    slots.truncate(homes.saturating_add(longest));
-    Ok((slots, u32::try_from(longest).unwrap_or(MAX_PROBE)))
+    Ok((slots, shifts))
 }
