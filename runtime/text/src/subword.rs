@@ -14,15 +14,18 @@
 //! between marks.
 //!
 //! # Limits
-//! A segment of more than [`Limits::cells`] characters is cut where it is full, and [`Encoded::forced_cuts`] says so: only
-//! then may ids differ from the reference. The limit is part of the tables, not of the device, so every device cuts
+//! A segment of more characters than the tables allow is cut where it is full, and the result says so: only then may ids
+//! differ from the reference. The limit is part of the tables, not of the device, so every device cuts
 //! in the same place.
 //!
 //! # Source
 //! The behaviour is that of `tokenizers` 0.23; its alignments (which original characters a token covers) are followed to
 //! the letter, oddities included: see [`cell::Row::transform`].
 
+pub mod bpe;
 pub mod cell;
+pub mod double_array;
+pub mod model;
 pub mod normalize;
 #[rustfmt::skip]
 mod tables;
@@ -31,5 +34,8 @@ mod tables_decompositions;
 #[rustfmt::skip]
 mod tables_pool;
 pub mod unicode;
+pub mod unigram;
+pub mod wordpiece;
 
 pub use cell::{Cell, Full, Row};
+pub use model::{TableError, Token};

@@ -121,6 +121,8 @@ impl Sandbox {
             .args(arguments)
             .current_dir(self.0.path())
             .env_remove("TYPECASE_DATA")
+            // Without one Mesa's Vulkan writes to standard error.
+            .env("XDG_RUNTIME_DIR", self.0.path())
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

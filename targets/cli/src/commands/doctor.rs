@@ -79,7 +79,9 @@ fn engine(case: &Case, engines: &EngineArguments, backend: Backend) -> Result<Ve
     let options = engines.options(backend, true)?;
     if backend == Backend::Native {
         let state = match typecase::prepare(case, &options)?.session().verify() {
-            Ok(count) => format!("ready: {count} golden vectors of the built-in case exact; kernels: 64-bit words"),
+            Ok(count) => {
+                format!("ready: {count} golden vectors of the built-in case exact; kernels: 64-bit words")
+            }
             Err(error) => format!("broken: {error}"),
         };
         return Ok(vec![Finding { what: name, state, remedy: None }]);
