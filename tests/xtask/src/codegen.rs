@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use crate::tidy::Violation;
 
 mod header;
+pub mod subword_split;
 pub mod unicode;
 
 /// One generated file.
@@ -25,6 +26,7 @@ struct Generator {
 
 const GENERATORS: &[Generator] = &[
     Generator { path: "runtime/text/src/tables.rs", source: |_| unicode::source() },
+    Generator { path: "runtime/text/src/subword/split_tables.rs", source: |_| subword_split::source() },
     Generator { path: "targets/ffi/include/typecase.h", source: header::source },
 ];
 
