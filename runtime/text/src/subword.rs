@@ -23,5 +23,8 @@
 //! the letter, oddities included: see [`cell::Row::transform`].
 
 pub mod cell;
+pub mod split;
+#[rustfmt::skip]
+mod split_tables;
 
 pub use cell::{Cell, Full, Row};
