@@ -22,7 +22,9 @@
 //! The behaviour is that of `tokenizers` 0.23; its alignments (which original characters a token covers) are followed to
 //! the letter, oddities included: see [`cell::Row::transform`].
 
+pub mod added;
 pub mod cell;
+pub mod offsets;
 pub mod split;
 #[rustfmt::skip]
 mod split_tables;
