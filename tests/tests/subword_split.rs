@@ -151,7 +151,6 @@ fn reference_step(step: Step) -> PreTokenizerWrapper {
                 .unwrap()
                 .into()
         }
-        other => panic!("{other:?}: no reference"),
     }
 }
 

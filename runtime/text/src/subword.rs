@@ -28,5 +28,6 @@ pub mod offsets;
 pub mod split;
 #[rustfmt::skip]
 mod split_tables;
+pub mod template;
 
 pub use cell::{Cell, Full, Row};

@@ -87,7 +87,9 @@ impl AddedTokens<'_> {
             let end = at.saturating_add(len);
             let before = at.checked_sub(1).and_then(|before| cells.get(before));
             let neighbours = [before, cells.get(end)];
-            if token.single_word && neighbours.into_iter().any(|cell| is_word(cell.map(|cell| cell.character()))) {
+            if token.single_word
+                && neighbours.into_iter().any(|cell| is_word(cell.map(|cell| cell.character())))
+            {
                 at = end;
                 continue;
             }

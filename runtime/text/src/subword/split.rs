@@ -58,8 +58,12 @@ impl Splitters<'_> {
         mark_pieces(row.cells_mut());
         for step in self.steps() {
             match step {
-                Step::Bert => divide(row.cells_mut(), classes::of, is_space, |a, b| (a | b) & PUNCTUATION != 0),
-                Step::Whitespace => divide(row.cells_mut(), classes::of, is_space, |a, b| (a ^ b) & WORD != 0),
+                Step::Bert => {
+                    divide(row.cells_mut(), classes::of, is_space, |a, b| (a | b) & PUNCTUATION != 0)
+                }
+                Step::Whitespace => {
+                    divide(row.cells_mut(), classes::of, is_space, |a, b| (a ^ b) & WORD != 0)
+                }
                 Step::WhitespaceSplit => divide(row.cells_mut(), classes::of, is_space, |_, _| false),
                 Step::Punctuation(behavior) => {
                     delimit(row.cells_mut(), behavior, |c| classes::of(c) & PUNCTUATION != 0);

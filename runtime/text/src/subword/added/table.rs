@@ -228,7 +228,9 @@ pub enum WriteError {
 impl core::fmt::Display for WriteError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::Len(token) => write!(f, "added token {token:?} has {} bytes, 1 to {LONGEST} are allowed", token.len()),
+            Self::Len(token) => {
+                write!(f, "added token {token:?} has {} bytes, 1 to {LONGEST} are allowed", token.len())
+            }
             Self::Id(token) => write!(f, "added token {token:?} has an id beyond {IDS}"),
             Self::Twice(token) => write!(f, "added token {token:?} stands there twice"),
             Self::TooMany => write!(f, "added tokens or their bytes are more than 65535"),

@@ -102,7 +102,9 @@ impl core::fmt::Display for ProgramError {
             Self::Length { found, expected } => {
                 write!(f, "splitters have {found} bytes, their steps take {expected}")
             }
-            Self::Step { index } => write!(f, "splitter {index} is not known, has unknown options or is ByteLevel before another"),
+            Self::Step { index } => {
+                write!(f, "splitter {index} is not known, has unknown options or is ByteLevel before another")
+            }
             Self::Steps { found } => write!(f, "{found} splitters, limit is 255"),
         }
     }
@@ -214,9 +216,7 @@ fn step(bytes: &[u8]) -> Option<Step> {
         (2, 0) => Step::Whitespace,
         (3, 0) => Step::WhitespaceSplit,
         (4, _) => Step::Punctuation(Behavior::read(options)?),
-        (5, 0..=3) => {
-            Step::ByteLevel { add_prefix_space: options & 1 != 0, use_regex: options & 2 != 0 }
-        }
+        (5, 0..=3) => Step::ByteLevel { add_prefix_space: options & 1 != 0, use_regex: options & 2 != 0 },
         (6, 0..=7) => {
             let prepend = match options & 3 {
                 0 => Prepend::Never,
