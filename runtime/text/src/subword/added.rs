@@ -142,17 +142,19 @@ impl AddedTokens<'_> {
     }
 }
 
+/// The bits of a cell that hold an id.
+const ID: u64 = (1 << 21) - 1;
+
 /// The cell of an added token, from the bytes `start..end` of the segment.
 #[must_use]
-pub const fn added_cell(id: u32, start: u16, end: u16) -> Cell {
-    let placed = Cell::new('\0', start, end);
-    Cell(placed.0 | (id & (Cell::WORD as u32 - 1)) as u64 | Cell::ADDED)
+pub fn added_cell(id: u32, start: u16, end: u16) -> Cell {
+    Cell(Cell::new('\0', start, end).0 | u64::from(id) & ID | Cell::ADDED)
 }
 
 /// The id of an added token; none if the cell is a character.
 #[must_use]
 pub const fn added_id(cell: Cell) -> Option<u32> {
-    if cell.has(Cell::ADDED) { Some((cell.0 & (Cell::WORD - 1)) as u32) } else { None }
+    if cell.has(Cell::ADDED) { Some((cell.0 & ID) as u32) } else { None }
 }
 
 fn is_word(character: Option<char>) -> bool {
@@ -197,4 +199,78 @@ fn spaces_at_start(text: &[u8]) -> usize {
         rest = rest.get(c.len_utf8()..).unwrap_or_default();
     }
     text.len().saturating_sub(rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString as _;
+    use std::vec::Vec;
+
+    fn token(content: &str) -> AddedToken {
+        AddedToken { content: content.to_string(), id: 7, ..AddedToken::default() }
+    }
+
+    #[test]
+    fn what_a_segment_can_hide_is_refused() {
+        let space = Stage::Normalised { space: ' ' };
+        let long = "x".repeat(LONGEST + 1);
+        let refused = [
+            ([token("a b"), token("c")], space),
+            ([AddedToken { rstrip: true, ..token("a") }, token("c")], space),
+            ([AddedToken { single_word: true, ..token(" a") }, token("c")], space),
+            ([AddedToken { rstrip: true, ..token("a") }, token("\u{3000}c")], Stage::Raw),
+            ([token(""), token("c")], Stage::Raw),
+            ([token(&long), token("c")], Stage::Raw),
+            ([token("c"), token("c")], Stage::Raw),
+            ([AddedToken { id: 1 << 21, ..token("a") }, token("c")], Stage::Raw),
+        ];
+        for (tokens, stage) in &refused {
+            assert!(write(tokens, *stage).is_err(), "{tokens:?} {stage:?}");
+        }
+        let allowed = [
+            (["  ", " a"], space),
+            (["a b", " "], Stage::Raw),
+            (["▁</s>", "▁▁"], Stage::Normalised { space: '▁' }),
+        ];
+        for (tokens, stage) in allowed {
+            assert!(write(&tokens.map(token), stage).is_ok(), "{tokens:?} {stage:?}");
+        }
+    }
+
+    #[test]
+    fn damaged_tables_are_refused_or_find_within_the_text() {
+        let tokens = ["<s>", "<s>>", "é", "the end"].map(token);
+        let good = write(&tokens, Stage::Raw).unwrap();
+        let text = "<s>><s>é the end".as_bytes();
+        for at in 0..good.len() {
+            for change in 0..=u8::MAX {
+                let mut bytes = good.clone();
+                bytes[at] ^= change;
+                let Ok(table) = AddedTokens::new(&bytes) else {
+                    assert_ne!(change, 0);
+                    continue;
+                };
+                let mut from = 0;
+                while let Some(found) = table.next(text, from) {
+                    assert!(found.start >= from && found.end > found.start && found.end <= text.len());
+                    from = found.end;
+                }
+            }
+            assert!(AddedTokens::new(&good[..at]).is_err(), "{at} bytes of {}", good.len());
+        }
+    }
+
+    #[test]
+    fn neighbours_that_are_no_utf_8_are_no_word() {
+        let tokens = [AddedToken { single_word: true, lstrip: true, rstrip: true, ..token("ab") }];
+        let table = write(&tokens, Stage::Raw).unwrap();
+        let table = AddedTokens::new(&table).unwrap();
+        let found = |text: &[u8]| table.next(text, 0).map(|found| (found.start, found.end));
+        assert_eq!(found(b"\xFFab\xC3"), Some((1, 3)));
+        assert_eq!(found(b"\xFF \xE3\x80\x80ab \xC2"), Some((1, 8)));
+        assert_eq!(found("éab".as_bytes()), None);
+        let ids: Vec<_> = [b"ab".as_slice(), b"abab", b""].map(found).into();
+        assert_eq!(ids, [Some((0, 2)), None, None]);
+    }
 }

@@ -266,3 +266,76 @@ fn pattern_len(word: &[Cell]) -> usize {
     let spaces = run(0, SPACE);
     if spaces == word.len() { spaces } else { spaces.saturating_sub(1).max(1) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn divides(steps: &[Step]) -> bool {
+        Splitters::new(&write(steps).unwrap()).unwrap().divides()
+    }
+
+    #[test]
+    fn a_program_says_whether_a_text_may_be_cut() {
+        let metaspace = |split| Step::Metaspace { replacement: '▁', prepend: Prepend::Always, split };
+        let byte_level = |use_regex| Step::ByteLevel { add_prefix_space: true, use_regex };
+        let isolated = Step::Punctuation(Behavior::Isolated);
+        for steps in [
+            &[Step::Bert][..],
+            &[Step::Whitespace],
+            &[isolated, Step::WhitespaceSplit],
+            &[byte_level(true)],
+            &[Step::Digits { individual: true }, byte_level(true)],
+            &[metaspace(true)],
+            &[Step::Character { delimiter: ' ', behavior: Behavior::Contiguous }],
+        ] {
+            assert!(divides(steps), "{steps:?}");
+        }
+        for steps in [
+            &[][..],
+            &[isolated],
+            &[Step::Digits { individual: true }],
+            &[byte_level(false)],
+            &[metaspace(false)],
+            &[metaspace(false), Step::WhitespaceSplit],
+            &[metaspace(false), byte_level(true)],
+            &[Step::Character { delimiter: ' ', behavior: Behavior::MergedWithPrevious }],
+        ] {
+            assert!(!divides(steps), "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_steps_are_refused() {
+        let byte_level = Step::ByteLevel { add_prefix_space: true, use_regex: true };
+        let good = write(&[Step::Bert, byte_level]).unwrap();
+        assert!(Splitters::new(&good).is_ok());
+        assert_eq!(
+            Splitters::new(&write(&[byte_level, Step::Bert]).unwrap()).unwrap_err(),
+            ProgramError::Step { index: 0 }
+        );
+        for len in 0..good.len() {
+            assert!(Splitters::new(&good[..len]).is_err(), "{len} bytes");
+        }
+        for bytes in [
+            [1, 9, 1, 0, 0, 0],
+            [1, 1, 1, 0, 0, 0],
+            [1, 1, 0, 1, 0, 0],
+            [1, 6, 3, 0, 0, 0],
+            [1, 8, 0, 0, 0xD8, 0],
+        ] {
+            assert_eq!(Splitters::new(&bytes).unwrap_err(), ProgramError::Step { index: 0 }, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_without_room_for_a_space_is_full() {
+        let program = write(&[Step::ByteLevel { add_prefix_space: true, use_regex: true }]).unwrap();
+        let (mut one, mut two) = ([Cell::default(); 2], [Cell::default(); 2]);
+        let (mut row, mut spare) = (Row::new(&mut one), Row::new(&mut two));
+        row.push(Cell::new('a', 0, 1)).unwrap();
+        row.push(Cell::new('b', 1, 2)).unwrap();
+        let place = Place { first: true, at_zero: true };
+        assert_eq!(Splitters::new(&program).unwrap().run(&mut row, &mut spare, place), Err(Full));
+    }
+}

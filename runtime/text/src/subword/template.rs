@@ -321,3 +321,74 @@ impl Template<'_> {
         type_id.into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(most: usize, left: bool) -> Draft {
+        Draft { truncation: Some(Truncation { most, left }), ..Draft::bert(101, 102) }
+    }
+
+    fn collect(template: &[u8], tokens: u32, ids: &mut [u32]) -> Result<Collected, TooShort> {
+        let mut collector = Template::new(template).unwrap().begin(ids, &mut [], true)?;
+        for id in 0..tokens {
+            collector.push(Token { id, word: id, ..Token::default() });
+        }
+        collector.finish()
+    }
+
+    #[test]
+    fn the_first_or_the_last_ids_stay() {
+        for (left, expected) in [(false, [101, 0, 1, 102]), (true, [101, 7, 8, 102])] {
+            let mut ids = [0; 4];
+            let collected = collect(&draft(4, left).write().unwrap(), 9, &mut ids).unwrap();
+            assert_eq!((ids, collected.truncated, collected.lost), (expected, 7, 0));
+        }
+    }
+
+    #[test]
+    fn memory_that_is_too_short_is_refused_or_what_is_lost_is_counted() {
+        let needs_four = draft(4, true).write().unwrap();
+        assert_eq!(collect(&needs_four, 1, &mut [0; 3]), Err(TooShort { needed: 4 }));
+        let open = Draft::bert(101, 102).write().unwrap();
+        assert_eq!(collect(&open, 1, &mut [0; 1]), Err(TooShort { needed: 2 }));
+        let mut ids = [0; 4];
+        assert_eq!(collect(&open, 5, &mut ids).map(|collected| collected.lost), Ok(3));
+        assert_eq!(ids, [101, 0, 1, 102]);
+        let padding = Padding { fewest: 8, multiple: 0, id: 0, type_id: 0, left: true };
+        let padded = Draft { padding: Some(padding), ..Draft::bert(101, 102) }.write().unwrap();
+        assert_eq!(collect(&padded, 1, &mut [0; 6]), Err(TooShort { needed: 8 }));
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_text_without_room() {
+        for left in [false, true] {
+            let mut ids = [9; 3];
+            let collected = collect(&draft(2, left).write().unwrap(), 5, &mut ids).unwrap();
+            assert_eq!((ids, collected.len, collected.truncated), ([101, 102, 9], 2, 5));
+            let none = Draft { truncation: Some(Truncation { most: 0, left }), ..Draft::default() };
+            assert_eq!(collect(&none.write().unwrap(), 5, &mut ids).unwrap().len, 0);
+        }
+        assert!(draft(1, false).write().is_err());
+    }
+
+    #[test]
+    fn damaged_tables_are_refused_or_read() {
+        let padding = Padding { fewest: 8, multiple: 4, id: 0, type_id: 0, left: true };
+        let good = Draft { padding: Some(padding), ..draft(6, true) }.write().unwrap();
+        for at in 0..good.len() {
+            assert!(Template::new(&good[..at]).is_err(), "{at} bytes of {}", good.len());
+            for bit in 0..8 {
+                let mut bytes = good.clone();
+                bytes[at] ^= 1 << bit;
+                if Template::new(&bytes).is_ok() {
+                    let mut ids = [0; 32];
+                    if let Ok(collected) = collect(&bytes, 40, &mut ids) {
+                        assert!(collected.len <= ids.len());
+                    }
+                }
+            }
+        }
+    }
+}
