@@ -25,7 +25,7 @@ use typecase_text::subword::template::{Draft, Padding, Span, Template, Token, Tr
 use typecase_text::subword::{Cell, Row};
 
 /// Of the generator of strings.
-const SEED: u64 = 0x5EED_0F_5711;
+const SEED: u64 = 0x005E_ED0F_5711;
 const STRINGS: usize = 200_000;
 /// Room for any of the texts in one row.
 const CELLS: usize = 4096;

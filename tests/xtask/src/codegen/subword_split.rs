@@ -49,7 +49,11 @@ pub fn entries() -> Result<Vec<u32>> {
     let mut last = u32::MAX;
     for c in '\0'..=char::MAX {
         let now = classes.of(c);
-        ensure!(c.is_whitespace() == (now & 2 != 0), "U+{:04X} is white space to one source only", u32::from(c));
+        ensure!(
+            c.is_whitespace() == (now & 2 != 0),
+            "U+{:04X} is white space to one source only",
+            u32::from(c)
+        );
         if now != last {
             entries.push(u32::from(c) << CLASS_BITS | now);
             last = now;
