@@ -136,11 +136,7 @@ impl<'m> Row<'m> {
     ) -> Result<(), Full> {
         let mut next = dropped_first;
         for (character, change) in items {
-            let source = if change > 0 {
-                next.checked_sub(1).and_then(|last| input.get(last))
-            } else {
-                input.get(next)
-            };
+            let source = if change > 0 { next.checked_sub(1).and_then(|last| input.get(last)) } else { input.get(next) };
             let cell = Cell::new(character, 0, 0).placed_as(source.copied().unwrap_or_default());
             self.push(cell)?;
             if change <= 0 {
