@@ -22,17 +22,23 @@
 //! The behaviour is that of `tokenizers` 0.23; its alignments (which original characters a token covers) are followed to
 //! the letter, oddities included: see [`cell::Row::transform`].
 
+pub mod added;
 pub mod bpe;
 pub mod cell;
 pub mod double_array;
 pub mod model;
 pub mod normalize;
+pub mod offsets;
+pub mod split;
+#[rustfmt::skip]
+mod split_tables;
 #[rustfmt::skip]
 mod tables;
 #[rustfmt::skip]
 mod tables_decompositions;
 #[rustfmt::skip]
 mod tables_pool;
+pub mod template;
 pub mod unicode;
 pub mod unigram;
 pub mod wordpiece;

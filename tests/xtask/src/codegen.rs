@@ -14,6 +14,7 @@ use crate::tidy::Violation;
 
 mod header;
 pub mod subword;
+pub mod subword_split;
 pub mod unicode;
 
 /// One generated file.
@@ -32,6 +33,7 @@ const GENERATORS: &[Generator] = &[
         source: |_| subword::decompositions(),
     },
     Generator { path: "runtime/text/src/subword/tables_pool.rs", source: |_| subword::pool() },
+    Generator { path: "runtime/text/src/subword/split_tables.rs", source: |_| subword_split::source() },
     Generator { path: "targets/ffi/include/typecase.h", source: header::source },
 ];
 
