@@ -26,6 +26,7 @@ use typecase_text::subword::{Cell, Row};
 
 /// Of the generator of strings.
 const SEED: u64 = 0x005E_ED0F_5711;
+
 /// All of them take minutes: only where `TYPECASE_SUBWORD_FULL` is set.
 fn is_full() -> bool {
     std::env::var_os("TYPECASE_SUBWORD_FULL").is_some()
@@ -34,6 +35,7 @@ fn is_full() -> bool {
 fn strings() -> usize {
     if is_full() { 200_000 } else { 10_000 }
 }
+
 /// Room for any of the texts in one row.
 const CELLS: usize = 4096;
 
