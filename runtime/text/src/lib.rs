@@ -16,8 +16,8 @@
 //! could not be decoded is counted in [`Encoded`]. Unicode properties come from tables generated once
 //! ([`UNICODE_VERSION`]), never from the platform.
 //!
-//! **In parts**: [`subword`] has the steps of WordPiece, byte-level BPE and Unigram tokenizers, each proven equal to
-//! `tokenizers`. What is **not here yet** is the whole: one table in the case and one `encode_into` beside that of [`Ngrams`].
+//! [`subword`] has WordPiece, byte-level BPE and Unigram tokenizers, equal to `tokenizers` in ids, places and words. **Not
+//! here yet**: one table in the case that holds their parts, and pushing a text in pieces.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(

@@ -39,9 +39,11 @@ mod tables_decompositions;
 #[rustfmt::skip]
 mod tables_pool;
 pub mod template;
+pub mod tokenizer;
 pub mod unicode;
 pub mod unigram;
 pub mod wordpiece;
 
 pub use cell::{Cell, Full, Row};
 pub use model::{TableError, Token};
+pub use tokenizer::{Encoded, Model, Scratch, Tokenizer};

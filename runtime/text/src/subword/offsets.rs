@@ -50,7 +50,9 @@ pub fn covered(cells: &[Cell], segment: u32) -> (u32, u32) {
     let (Some(first), Some(last)) = (cells.first(), cells.last()) else {
         return (segment, segment);
     };
-    (segment.saturating_add(first.start().into()), segment.saturating_add(last.end().into()))
+    // After deletions at the start of a text a place can be in the segment before: it is a signed distance.
+    let at = |place: u16| segment.saturating_add_signed(i32::from(place.cast_signed()));
+    (at(first.start()), at(last.end()))
 }
 
 /// The bytes without the white space. `first`: it is the first token, before special tokens are put around them; its
