@@ -1,6 +1,6 @@
 //! Suites that cross crates: conformance, mutation, command line, determinism, allocation. The suites stand in
 //! `tests/`; here is what they share: small cases, whole ([`minimal_case`]) and broken ([`CaseParts`], [`put`],
-//! [`seal`]), and a check of what a program sees of an accepted case ([`Scratch::check`]).
+//! [`seal`]), bags of every shape ([`bags`]), and a check of what a program sees of an accepted case ([`Scratch::check`]).
 //!
 //! The layout and the digests are written here a second time, from `runtime/case/FORMAT.md`, so that the suites do not
 //! ask the code under test what is right.
@@ -10,6 +10,8 @@
     clippy::missing_panics_doc,
     reason = "a suite that cannot build its case has failed"
 )]
+
+pub mod bags;
 
 use std::collections::BTreeMap;
 

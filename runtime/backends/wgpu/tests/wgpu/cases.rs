@@ -1,40 +1,10 @@
 //! Small cases of every shape, with random numbers, often the extreme ones.
 
 use typecase_case::sections::bag::NewBag;
-use typecase_engine::{BagShape, Case, Head, NgramSpec, Ngrams, Pooling};
+use typecase_engine::{BagShape, Case, Head, NgramSpec, Pooling};
 use typecase_tests::CaseParts;
+pub(crate) use typecase_tests::bags::{Random, a_vocabulary};
 use typecase_text::vocabulary::Builder;
-
-/// Numbers from a seed.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
-
-    /// A number of a range, often one of its ends.
-    fn within(&mut self, low: i64, high: i64) -> i64 {
-        match self.below(11) {
-            0 => low,
-            1 => high,
-            _ => low + self.below((high - low + 1) as u64) as i64,
-        }
-    }
-
-    pub(crate) fn ids(&mut self, len: usize, rows: u32) -> Vec<u32> {
-        (0..len).map(|_| self.below(rows.into()) as u32).collect()
-    }
-}
-
-pub(crate) fn a_vocabulary() -> Builder {
-    let words: String = (0..60).map(|i| format!("w{i} ")).collect();
-    let mut features = [0; 60];
-    let found = Ngrams::new(NgramSpec::words(1)).unwrap().features_into(words.as_bytes(), &mut features).len;
-    features.sort_unstable();
-    Builder::new(&features[..found], 16).unwrap()
-}
 
 /// A case of this shape, whose biases are as large as the format lets them be; none if no bias is small enough.
 pub(crate) fn a_case(
