@@ -6,17 +6,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use typecase_text::subword::added::{self, AddedToken, AddedTokens, Stage};
-use typecase_text::subword::bpe::{self, Bpe};
-use typecase_text::subword::normalize::{self, Bert, NormalizerSpec, Normalizers, PatternSpec, Solid};
-use typecase_text::subword::split::{self, Prepend, Splitters, Step};
-use typecase_text::subword::template::{Draft, Span, Template, Truncation};
-use typecase_text::subword::unigram::{self, Unigram};
-use typecase_text::subword::wordpiece::{self, WordPiece};
-use typecase_text::subword::{Cell, Model, Scratch, Tokenizer};
+use typecase_text::subword::added::{self, AddedToken, Stage};
+use typecase_text::subword::bpe;
+use typecase_text::subword::normalize::{self, Bert, NormalizerSpec, PatternSpec};
+use typecase_text::subword::split::{self, Prepend, Step};
+use typecase_text::subword::template::{Draft, Span, Truncation};
+use typecase_text::subword::unigram;
+use typecase_text::subword::wordpiece;
+use typecase_text::subword::{Cell, Encoded, ModelTable, Output, Scratch, Tokenizer, TokenizerParts};
 
-/// Characters of a segment.
-const CELLS: usize = 320;
 /// The most ids of a text.
 const MOST: usize = 128;
 const SEED: u64 = 0x7E57_0B5E;
@@ -26,14 +24,9 @@ fn count() -> usize {
     if std::env::var_os("TYPECASE_SUBWORD_FULL").is_some() { 1_000_000 } else { 8_000 }
 }
 
-/// The parts of a tokenizer as bytes, and the reference.
+/// A tokenizer as bytes, and the reference.
 struct Pair {
-    normalizers: Vec<u8>,
-    solid: Vec<u8>,
-    splitters: Vec<u8>,
-    added: Vec<u8>,
-    template: Vec<u8>,
-    model: Table,
+    table: Vec<u8>,
     reference: tokenizers::Tokenizer,
 }
 
@@ -49,11 +42,9 @@ impl Pair {
         splitters: &[Step],
         added: &[(&str, u32)],
         draft: Draft,
-        model: Table,
+        model: &Table,
         reference: &Value,
     ) -> Self {
-        let normalizers = normalize::write(normalizers);
-        let solid = normalize::write_solid(&Normalizers::parse(&normalizers).unwrap());
         let token = |(content, id): &(&str, u32)| AddedToken {
             content: (*content).to_owned(),
             id: *id,
@@ -63,48 +54,42 @@ impl Pair {
         };
         let added: Vec<AddedToken> = added.iter().map(token).collect();
         let draft = Draft { truncation: Some(Truncation { most: MOST, left: false }), ..draft };
-        Self {
-            normalizers,
-            solid,
-            splitters: split::write(splitters).unwrap(),
-            added: added::write(&added, Stage::Raw).unwrap(),
-            template: draft.write().unwrap(),
-            model,
-            reference: reference.to_string().parse().unwrap(),
-        }
+        let parts = TokenizerParts {
+            added: &added::write(&added, Stage::Raw).unwrap(),
+            normalizers: &normalize::write(normalizers),
+            added_normalized: &[],
+            splitters: &split::write(splitters).unwrap(),
+            template: &draft.write().unwrap(),
+            model: match model {
+                Table::WordPiece(table) => ModelTable::WordPiece(table),
+                Table::Bpe(table) => ModelTable::Bpe(table),
+                Table::Unigram(table) => ModelTable::Unigram(table),
+            },
+            cells: 0,
+            max_bytes: 0,
+        };
+        Self { table: parts.to_bytes().unwrap(), reference: reference.to_string().parse().unwrap() }
     }
 
     /// Compares text by text; names the first that differ.
     fn compare(&self, texts: impl IntoIterator<Item = String>) {
-        let tokenizer = Tokenizer {
-            added: Some(AddedTokens::new(&self.added).unwrap()),
-            normalizers: Normalizers::parse(&self.normalizers).unwrap(),
-            added_normalized: None,
-            splitters: Splitters::new(&self.splitters).unwrap(),
-            model: match &self.model {
-                Table::WordPiece(table) => Model::WordPiece(WordPiece::parse(table).unwrap()),
-                Table::Bpe(table) => Model::Bpe(Bpe::parse(table).unwrap()),
-                Table::Unigram(table) => Model::Unigram(Unigram::parse(table).unwrap()),
-            },
-            template: Template::new(&self.template).unwrap(),
-            solid: Solid::parse(&self.solid).unwrap(),
-            cells: CELLS,
-        };
-        let (mut first, mut second) = ([Cell::default(); CELLS], [Cell::default(); CELLS]);
-        let mut model = vec![Cell::default(); tokenizer.model_cells()];
+        let tokenizer = Tokenizer::parse(&self.table).unwrap();
+        let mut cells = vec![Cell::default(); tokenizer.scratch_cells()];
+        let mut scratch = Scratch::new(&mut cells);
         let (mut ids, mut spans) = ([0; MOST], [Span::default(); MOST]);
         let (mut compared, mut forced, mut wrong) = (0, 0, Vec::new());
+        let mut chunks = Chunks { window: vec![0; tokenizer.window_bytes()], state: SEED };
         for text in texts {
-            let mut scratch = Scratch { first: &mut first, second: &mut second, model: &mut model };
-            let encoded =
-                tokenizer.encode_into(text.as_bytes(), true, &mut ids, &mut spans, &mut scratch).unwrap();
+            let output = Output { ids: &mut ids, spans: &mut spans, special: true };
+            let encoded = tokenizer.encode(text.as_bytes(), output, &mut scratch).unwrap();
+            let len = encoded.len;
+            chunks.compare(&tokenizer, &text, &encoded, &ids[..len], &spans[..len], &mut scratch);
             compared += 1;
             if encoded.forced_cuts > 0 {
                 forced += 1;
                 continue;
             }
             let expected = self.reference.encode(text.as_str(), true).unwrap();
-            let len = encoded.ids.len;
             let words: Vec<Option<u32>> =
                 spans[..len].iter().map(|span| (span.word != Span::NO_WORD).then_some(span.word)).collect();
             let places: Vec<(usize, usize)> =
@@ -112,7 +97,7 @@ impl Pair {
             let same = &ids[..len] == expected.get_ids()
                 && places == expected.get_offsets()
                 && words == expected.get_word_ids()
-                && encoded.is_truncated() != expected.get_overflowing().is_empty();
+                && encoded.truncated != expected.get_overflowing().is_empty();
             if !same {
                 wrong.push(format!(
                     "{text:?}\nours      {:?} {places:?} {words:?}\nreference {:?} {:?} {:?}",
@@ -126,6 +111,39 @@ impl Pair {
         let shown = wrong.iter().take(5).cloned().collect::<Vec<_>>().join("\n");
         assert!(wrong.is_empty(), "{} of {compared} texts differ\n{shown}", wrong.len());
         assert!(forced * 100 <= compared, "{forced} of {compared} texts were cut by force");
+    }
+}
+
+/// A text once more, in pieces.
+struct Chunks {
+    window: Vec<u8>,
+    state: u64,
+}
+
+impl Chunks {
+    fn compare(
+        &mut self,
+        tokenizer: &Tokenizer<'_>,
+        text: &str,
+        whole: &Encoded,
+        whole_ids: &[u32],
+        whole_spans: &[Span],
+        scratch: &mut Scratch<'_>,
+    ) {
+        let (mut ids, mut spans) = ([0; MOST], [Span::default(); MOST]);
+        let output = Output { ids: &mut ids, spans: &mut spans, special: true };
+        let mut stream = tokenizer.stream(output, scratch, &mut self.window).unwrap();
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            self.state = self.state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+            let len = 1 + (self.state >> 60) as usize * usize::from(self.state >> 40 & 3 != 0);
+            let (chunk, others) = rest.split_at(len.min(rest.len()));
+            stream.push(chunk);
+            rest = others;
+        }
+        let encoded = stream.finish().unwrap();
+        assert_eq!(&encoded, whole, "{text:?}");
+        assert_eq!((&ids[..encoded.len], &spans[..encoded.len]), (whole_ids, whole_spans), "{text:?}");
     }
 }
 
@@ -258,7 +276,7 @@ fn bert(numbered: &[(&str, u32)], unknown: u32, cls: u32, sep: u32, mask: u32) -
         Bert { clean_text: true, handle_chinese_chars: true, strip_accents: true, lowercase: true };
     let table = Table::WordPiece(builder.to_bytes().unwrap());
     let steps = [NormalizerSpec::Bert(normalizer)];
-    Pair::new(&steps, &[Step::Bert], &added, Draft::bert(cls, sep), table, &reference)
+    Pair::new(&steps, &[Step::Bert], &added, Draft::bert(cls, sep), &table, &reference)
 }
 
 /// With the vocabulary of all-MiniLM-L6-v2, where it is at hand.
@@ -325,7 +343,7 @@ fn a_tokenizer_shaped_like_that_of_roberta_equals_the_reference() {
         let splitters = [Step::ByteLevel { add_prefix_space, use_regex: true }];
         let draft = Draft::roberta(0, 2, trim_offsets, add_prefix_space);
         let table = Table::Bpe(builder.to_bytes().unwrap());
-        Pair::new(&[], &splitters, &added, draft, table, &reference).compare(texts());
+        Pair::new(&[], &splitters, &added, draft, &table, &reference).compare(texts());
     }
 }
 
@@ -385,5 +403,5 @@ fn a_tokenizer_shaped_like_that_of_xlnet_equals_the_reference() {
     let splitters = [Step::Metaspace { replacement: '\u{2581}', prepend: Prepend::Always, split: true }];
     let builder = unigram::Builder { vocabulary: &scored, unknown: 0, byte_fallback: false };
     let table = Table::Unigram(builder.to_bytes().unwrap());
-    Pair::new(&normalizers, &splitters, &added, Draft::bert(1, 2), table, &reference).compare(texts());
+    Pair::new(&normalizers, &splitters, &added, Draft::bert(1, 2), &table, &reference).compare(texts());
 }

@@ -32,6 +32,7 @@ pub mod offsets;
 pub mod split;
 #[rustfmt::skip]
 mod split_tables;
+pub mod table;
 #[rustfmt::skip]
 mod tables;
 #[rustfmt::skip]
@@ -46,4 +47,8 @@ pub mod wordpiece;
 
 pub use cell::{Cell, Full, Row};
 pub use model::{TableError, Token};
-pub use tokenizer::{Encoded, Model, Scratch, Tokenizer};
+#[cfg(feature = "alloc")]
+pub use table::{ModelTable, TokenizerParts};
+pub use table::{REFERENCE_VERSION, TokenizerError};
+pub use template::Span;
+pub use tokenizer::{Encoded, MemoryError, Model, Output, Scratch, Stream, Tokenizer};

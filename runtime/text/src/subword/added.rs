@@ -30,6 +30,10 @@ pub use table::{AddedTokens, LONGEST, TableError};
 
 use table::Entry;
 
+/// Bytes of white space that an added token takes at most on either side; of more, the rest is left to the text, and
+/// [`Match::is_forced`] says so.
+pub const STRIPPED: usize = 128;
+
 /// An added token in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Match {
@@ -39,32 +43,75 @@ pub struct Match {
     pub end: usize,
     /// Its id.
     pub id: u32,
+    /// There was more white space than it takes.
+    pub is_forced: bool,
+}
+
+impl Match {
+    /// The same after so many bytes have gone before it.
+    pub(super) const fn moved_back(self, bytes: usize) -> Self {
+        Self { start: self.start.saturating_sub(bytes), end: self.end.saturating_sub(bytes), ..self }
+    }
 }
 
 impl AddedTokens<'_> {
+    /// Bytes after the beginning of a token that decide whether it is one, and where it ends.
+    const fn decisive(&self) -> usize {
+        // The longest token, white space, the first character after both.
+        LONGEST.saturating_add(if self.strips() { STRIPPED } else { 0 }).saturating_add(4)
+    }
+
+    /// How far from the end of the bytes at hand a place must be at least, that no added token begins before it that
+    /// is not seen yet.
+    pub(super) const fn look_ahead(&self) -> usize {
+        self.decisive().saturating_add(if self.strips() { STRIPPED } else { 0 })
+    }
+
     /// The first match in the bytes of a text from `from` on, which is 0 or the end of the match before.
     #[must_use]
     pub fn next(&self, text: &[u8], from: usize) -> Option<Match> {
-        let mut at = from;
+        self.search(text, from, &mut { from }, true, false)
+    }
+
+    /// The first match in the bytes of a text from `searched` on, which is moved to where the next search begins.
+    /// White space before `from` is not taken. If these bytes are not the last, what they cannot decide is left to the
+    /// next search. `after_word`: the character before them is part of a word.
+    pub(super) fn search(
+        &self,
+        text: &[u8],
+        from: usize,
+        searched: &mut usize,
+        is_last: bool,
+        after_word: bool,
+    ) -> Option<Match> {
+        let decided = if is_last { text.len() } else { text.len().saturating_sub(self.decisive()) };
         loop {
-            let rest = text.get(at..)?;
-            at = at.checked_add(rest.iter().position(|byte| self.begins_with(*byte))?)?;
+            let rest = text.get(*searched..decided).unwrap_or_default();
+            let Some(skipped) = rest.iter().position(|byte| self.begins_with(*byte)) else {
+                *searched = decided.max(*searched);
+                return None;
+            };
+            let at = searched.saturating_add(skipped);
             let Some((token, len)) = text.get(at..).and_then(|rest| self.longest(rest)) else {
-                at = at.checked_add(1)?;
+                *searched = at.saturating_add(1);
                 continue;
             };
-            let end = at.checked_add(len)?;
-            let (before, after) = (text.get(from..at)?, text.get(end..)?);
-            if token.single_word && (is_word(last(text.get(..at)?)) || is_word(first(after))) {
-                at = end;
+            let end = at.saturating_add(len);
+            *searched = end;
+            let before = text.get(from..at).unwrap_or_default();
+            let after = text.get(end..).unwrap_or_default();
+            let follows_word =
+                || if at == 0 { after_word } else { ends_in_word(text.get(..at).unwrap_or_default()) };
+            if token.single_word && (follows_word() || is_word(first(after))) {
                 continue;
             }
-            let taken_before = if token.lstrip { spaces_at_end(before) } else { 0 };
-            let taken_after = if token.rstrip { spaces_at_start(after) } else { 0 };
+            let (taken_before, more_before) = if token.lstrip { spaces_at_end(before) } else { (0, false) };
+            let (taken_after, more_after) = if token.rstrip { spaces_at_start(after) } else { (0, false) };
             return Some(Match {
-                start: at.checked_sub(taken_before)?,
-                end: end.checked_add(taken_after)?,
+                start: at.saturating_sub(taken_before),
+                end: end.saturating_add(taken_after),
                 id: token.id,
+                is_forced: more_before || more_after,
             });
         }
     }
@@ -183,22 +230,36 @@ fn last(text: &[u8]) -> Option<char> {
     Some((1..=4).find_map(ending).unwrap_or(char::REPLACEMENT_CHARACTER))
 }
 
-/// Bytes of the white space that ends a text.
-fn spaces_at_end(text: &[u8]) -> usize {
-    let mut rest = text;
-    while let Some(c) = last(rest).filter(|c| is_space(*c)) {
-        rest = rest.get(..rest.len().saturating_sub(c.len_utf8())).unwrap_or_default();
-    }
-    text.len().saturating_sub(rest.len())
+/// Whether the last character of a text is part of a word.
+pub(super) fn ends_in_word(text: &[u8]) -> bool {
+    is_word(last(text))
 }
 
-/// Bytes of the white space that begins a text.
-fn spaces_at_start(text: &[u8]) -> usize {
-    let mut rest = text;
-    while let Some(c) = first(rest).filter(|c| is_space(*c)) {
-        rest = rest.get(c.len_utf8()..).unwrap_or_default();
+/// Bytes of the white space that ends a text, [`STRIPPED`] at most, and whether there is more.
+fn spaces_at_end(text: &[u8]) -> (usize, bool) {
+    let mut taken = 0_usize;
+    let rest = |taken: usize| text.get(..text.len().saturating_sub(taken)).unwrap_or_default();
+    while let Some(space) = last(rest(taken)).filter(|c| is_space(*c)) {
+        let more = taken.saturating_add(space.len_utf8());
+        if more > STRIPPED {
+            return (taken, true);
+        }
+        taken = more;
     }
-    text.len().saturating_sub(rest.len())
+    (taken, false)
+}
+
+/// Bytes of the white space that begins a text, [`STRIPPED`] at most, and whether there is more.
+fn spaces_at_start(text: &[u8]) -> (usize, bool) {
+    let mut taken = 0_usize;
+    while let Some(space) = text.get(taken..).and_then(first).filter(|c| is_space(*c)) {
+        let more = taken.saturating_add(space.len_utf8());
+        if more > STRIPPED {
+            return (taken, true);
+        }
+        taken = more;
+    }
+    (taken, false)
 }
 
 #[cfg(test)]

@@ -65,6 +65,7 @@ pub struct Bpe<'t> {
     words: DoubleArray<'t>,
     merges: Merges<'t>,
     bytes: &'t [[u8; 4]; 256],
+    ids: u32,
     unknown: Option<u32>,
     fuse_unknown: bool,
 }
@@ -136,7 +137,10 @@ impl<'t> Bpe<'t> {
     /// # Errors
     /// [`TableError`] names what is wrong.
     pub fn parse(table: &'t [u8]) -> Result<Self, TableError> {
-        let mut reader = Reader::new(table);
+        Self::read(Reader::new(table))
+    }
+
+    pub(crate) fn read(mut reader: Reader<'t>) -> Result<Self, TableError> {
         let ids = reader.count(MAX_IDS)?;
         let flags = reader.u32()?;
         if flags & !(IGNORE_MERGES | FUSE_UNKNOWN | UNKNOWN) != 0 {
@@ -152,13 +156,16 @@ impl<'t> Bpe<'t> {
         if merges > MAX_MERGES {
             return Err(TableError::Count { found: merges, limit: MAX_MERGES });
         }
-        let short = TableError::Length { needed: 0, len: table.len() };
+        let short = TableError::Length { needed: 1024, len: reader.len() };
         let bytes = reader.items::<4>(256)?.first_chunk::<256>().ok_or(short)?;
         let made = reader.items::<4>(merges)?;
         let slots = reader.items::<8>(slots)?;
         let shifts = reader.items::<2>(buckets)?;
         if reader.items::<2>(buckets % 2)?.iter().any(|padding| *padding != [0, 0]) {
             return Err(TableError::Merge { limit: merges });
+        }
+        if reader.trusts() {
+            return Self::with(reader, ids, flags, unknown, bytes, Merges { made, slots, shifts });
         }
         // Without a branch, since there are many.
         let byte_ids = bytes.iter().map(|id| u32::from_le_bytes(*id)).filter(|id| *id != NONE);
@@ -176,15 +183,34 @@ impl<'t> Bpe<'t> {
         if bad_slots >> 63 != 0 || merges == 0 && !slots.is_empty() {
             return Err(TableError::Merge { limit: merges });
         }
+        Self::with(reader, ids, flags, unknown, bytes, Merges { made, slots, shifts })
+    }
+
+    /// The last part of a table, after its numbers.
+    fn with(
+        mut reader: Reader<'t>,
+        ids: u32,
+        flags: u32,
+        unknown: u32,
+        bytes: &'t [[u8; 4]; 256],
+        merges: Merges<'t>,
+    ) -> Result<Self, TableError> {
         let words = DoubleArray::read(&mut reader, ids)?;
         reader.end()?;
         Ok(Self {
             words,
-            merges: Merges { made, slots, shifts },
+            merges,
             bytes,
+            ids,
             unknown: (flags & UNKNOWN != 0).then_some(unknown),
             fuse_unknown: flags & FUSE_UNKNOWN != 0,
         })
+    }
+
+    /// Every id is below this.
+    #[must_use]
+    pub const fn ids(&self) -> u32 {
+        self.ids
     }
 
     /// The id of an unknown byte. Without one, unknown bytes are dropped, and the tokens after them stand so much
@@ -198,6 +224,13 @@ impl<'t> Bpe<'t> {
     #[must_use]
     pub const fn scratch_cells(&self, cells: usize) -> usize {
         merging::scratch(cells.saturating_mul(4))
+    }
+
+    /// Scratch with which a word of so many cells is cut if its characters have three bytes for two, one with another:
+    /// enough for all but long words in scripts of three bytes a character.
+    #[must_use]
+    pub const fn usual_scratch_cells(&self, cells: usize) -> usize {
+        merging::scratch(cells.saturating_add(cells / 2))
     }
 
     /// Cuts a word. A token that begins or ends within a character covers the whole of it.

@@ -124,11 +124,27 @@ impl core::error::Error for TableError {}
 pub(crate) struct Reader<'t> {
     rest: &'t [u8],
     len: usize,
+    trusts: bool,
 }
 
 impl<'t> Reader<'t> {
     pub(crate) const fn new(bytes: &'t [u8]) -> Self {
-        Self { rest: bytes, len: bytes.len() }
+        Self { rest: bytes, len: bytes.len(), trusts: false }
+    }
+
+    /// Of a table that was checked before: what takes time for each entry is not done again.
+    pub(crate) const fn trusting(bytes: &'t [u8]) -> Self {
+        Self { rest: bytes, len: bytes.len(), trusts: true }
+    }
+
+    /// Were the entries checked before?
+    pub(crate) const fn trusts(&self) -> bool {
+        self.trusts
+    }
+
+    /// Bytes of the whole table.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
     }
 
     /// The next `count` items of `N` bytes each.

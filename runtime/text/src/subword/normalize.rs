@@ -410,6 +410,18 @@ impl<'t> Normalizers<'t> {
     /// # Errors
     /// [`TableError`].
     pub fn parse(bytes: &'t [u8]) -> Result<Self, TableError> {
+        Self::read(bytes, Charsmap::parse)
+    }
+
+    /// The same of bytes that were checked before.
+    pub(super) fn view(bytes: &'t [u8]) -> Result<Self, TableError> {
+        Self::read(bytes, Charsmap::view)
+    }
+
+    fn read(
+        bytes: &'t [u8],
+        charsmap: fn(&'t [u8]) -> Result<Charsmap<'t>, TableError>,
+    ) -> Result<Self, TableError> {
         let (&[count, 0, 0, 0], mut rest) = bytes.split_first_chunk::<4>().ok_or(TableError::TooShort)?
         else {
             return Err(TableError::Header);
@@ -425,7 +437,7 @@ impl<'t> Normalizers<'t> {
             let padding = len.wrapping_neg() & 3;
             rest = after.split_at_checked(padding).ok_or(TableError::TooShort)?.1;
             let pattern = u16::from_le_bytes([pattern_low, pattern_high]);
-            *slot = Self::step(number, kind, flags, pattern, body)?;
+            *slot = Self::step(number, kind, flags, pattern, body, charsmap)?;
             if matches!(slot, Normalizer::Precompiled(_)) {
                 if has_rules {
                     return Err(TableError::Charsmap);
@@ -442,6 +454,7 @@ impl<'t> Normalizers<'t> {
         flags: u8,
         pattern: u16,
         body: &'t [u8],
+        charsmap: fn(&'t [u8]) -> Result<Charsmap<'t>, TableError>,
     ) -> Result<Normalizer<'t>, TableError> {
         let wrong = Err(TableError::Step { number, kind });
         let text = |bytes: &'t [u8]| str::from_utf8(bytes).map_err(|_| TableError::Text { number });
@@ -483,7 +496,7 @@ impl<'t> Normalizers<'t> {
                 Normalizer::Prepend(text(body)?)
             }
             13 => Normalizer::Nmt,
-            14 if flags == 0 && pattern == 0 => Normalizer::Precompiled(Charsmap::parse(body)?),
+            14 if flags == 0 && pattern == 0 => Normalizer::Precompiled(charsmap(body)?),
             _ => return wrong,
         })
     }

@@ -74,6 +74,8 @@ pub struct Token {
 /// The caller's memory is too short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooShort {
+    /// Ids it can hold.
+    pub found: usize,
     /// Ids it must hold.
     pub needed: usize,
 }
@@ -136,7 +138,8 @@ impl<'t> Template<'t> {
         };
         let needed = hold.max(added).max(self.truncation.map_or(0, |truncation| truncation.most));
         if ids.len() < needed || !spans.is_empty() && spans.len() < ids.len() {
-            return Err(TooShort { needed: needed.max(ids.len()) });
+            let found = if ids.len() < needed { ids.len() } else { spans.len() };
+            return Err(TooShort { found, needed: needed.max(ids.len()) });
         }
         Ok(Collector {
             template: *self,
@@ -191,6 +194,22 @@ impl Collector<'_, '_> {
         }
     }
 
+    /// Takes the id of the next token, where no places are asked for.
+    #[inline(always)]
+    pub fn push_id(&mut self, id: u32) {
+        match self
+            .ids
+            .get_mut(self.len)
+            .filter(|_| self.len < self.hold && self.len.saturating_add(1) < self.hold)
+        {
+            Some(place) => {
+                *place = id;
+                self.len = self.len.saturating_add(1);
+            }
+            None => self.push(Token { id, ..Token::default() }),
+        }
+    }
+
     /// The reference tokenizes a text from its end until there are enough tokens, but only stops at a word, not at an
     /// added token; words are counted from where it has stopped.
     fn count_words_from_oldest(&mut self, before: Option<Span>) {
@@ -221,7 +240,7 @@ impl Collector<'_, '_> {
         let padded = len.saturating_sub(attended);
         let shift = if template.padding.is_some_and(|padding| padding.left) { padded } else { 0 };
         if len > ids.len() {
-            return Err(TooShort { needed: len });
+            return Err(TooShort { found: ids.len(), needed: len });
         }
         let pad = template.padding.map_or((0, 0), |padding| (padding.id, padding.type_id));
         let text = shift.saturating_add(before.len())..shift.saturating_add(text_end);
@@ -350,15 +369,15 @@ mod tests {
     #[test]
     fn memory_that_is_too_short_is_refused_or_what_is_lost_is_counted() {
         let needs_four = draft(4, true).write().unwrap();
-        assert_eq!(collect(&needs_four, 1, &mut [0; 3]), Err(TooShort { needed: 4 }));
+        assert_eq!(collect(&needs_four, 1, &mut [0; 3]), Err(TooShort { found: 3, needed: 4 }));
         let open = Draft::bert(101, 102).write().unwrap();
-        assert_eq!(collect(&open, 1, &mut [0; 1]), Err(TooShort { needed: 2 }));
+        assert_eq!(collect(&open, 1, &mut [0; 1]), Err(TooShort { found: 1, needed: 2 }));
         let mut ids = [0; 4];
         assert_eq!(collect(&open, 5, &mut ids).map(|collected| collected.lost), Ok(3));
         assert_eq!(ids, [101, 0, 1, 102]);
         let padding = Padding { fewest: 8, multiple: 0, id: 0, type_id: 0, left: true };
         let padded = Draft { padding: Some(padding), ..Draft::bert(101, 102) }.write().unwrap();
-        assert_eq!(collect(&padded, 1, &mut [0; 6]), Err(TooShort { needed: 8 }));
+        assert_eq!(collect(&padded, 1, &mut [0; 6]), Err(TooShort { found: 6, needed: 8 }));
     }
 
     #[test]

@@ -54,6 +54,7 @@ pub struct Unigram<'t> {
     pieces: DoubleArray<'t>,
     scores: Scores<'t>,
     bytes: &'t [[u8; 4]],
+    ids: u32,
     unknown: u32,
     unknown_score: f64,
 }
@@ -68,7 +69,10 @@ impl<'t> Unigram<'t> {
     /// # Errors
     /// [`TableError`] names what is wrong.
     pub fn parse(table: &'t [u8]) -> Result<Self, TableError> {
-        let mut reader = Reader::new(table);
+        Self::read(Reader::new(table))
+    }
+
+    pub(crate) fn read(mut reader: Reader<'t>) -> Result<Self, TableError> {
         let ids = reader.count(MAX_IDS)?;
         let unknown = reader.id(ids)?;
         let flags = reader.u32()?;
@@ -88,7 +92,13 @@ impl<'t> Unigram<'t> {
         };
         let pieces = DoubleArray::read(&mut reader, ids)?;
         reader.end()?;
-        Ok(Self { pieces, scores, bytes, unknown, unknown_score })
+        Ok(Self { pieces, scores, bytes, ids, unknown, unknown_score })
+    }
+
+    /// Every id is below this.
+    #[must_use]
+    pub const fn ids(&self) -> u32 {
+        self.ids
     }
 
     /// The id of what is unknown.

@@ -27,6 +27,7 @@ pub const MAX_PREFIX: u32 = 64;
 pub struct WordPiece<'t> {
     pieces: DoubleArray<'t>,
     continuing: Node,
+    ids: u32,
     unknown: u32,
     max_characters: u32,
 }
@@ -37,7 +38,10 @@ impl<'t> WordPiece<'t> {
     /// # Errors
     /// [`TableError`] names what is wrong.
     pub fn parse(bytes: &'t [u8]) -> Result<Self, TableError> {
-        let mut reader = Reader::new(bytes);
+        Self::read(Reader::new(bytes))
+    }
+
+    pub(crate) fn read(mut reader: Reader<'t>) -> Result<Self, TableError> {
         let ids = reader.count(MAX_IDS)?;
         let unknown = reader.id(ids)?;
         let max_characters = reader.u32()?;
@@ -56,7 +60,13 @@ impl<'t> WordPiece<'t> {
         let pieces = DoubleArray::read(&mut reader, ids)?;
         reader.end()?;
         let continuing = prefix.iter().try_fold(pieces.root(), |node, byte| pieces.step(node, *byte));
-        Ok(Self { pieces, continuing: continuing.unwrap_or(Node::NOWHERE), unknown, max_characters })
+        Ok(Self { pieces, continuing: continuing.unwrap_or(Node::NOWHERE), ids, unknown, max_characters })
+    }
+
+    /// Every id is below this.
+    #[must_use]
+    pub const fn ids(&self) -> u32 {
+        self.ids
     }
 
     /// The id of a word that cannot be cut.
@@ -86,8 +96,8 @@ impl<'t> WordPiece<'t> {
         self.cut(word, |trie, node, cell| trie.step_character(node, cell.character()), scratch, emit)
     }
 
-    /// The same for a word of ASCII characters, one byte each. Other bytes make the word unknown or its ids
-    /// meaningless.
+    /// The same for a word of ASCII characters, one byte each, of which `letter` makes what is looked for. Other bytes
+    /// make the word unknown or its ids meaningless.
     ///
     /// # Errors
     /// As [`WordPiece::tokenize`].
@@ -95,10 +105,11 @@ impl<'t> WordPiece<'t> {
     pub fn tokenize_ascii(
         &self,
         word: &[u8],
+        letter: impl Fn(u8) -> u8 + Copy,
         scratch: &mut [Cell],
         emit: &mut impl FnMut(Token),
     ) -> Result<(), Full> {
-        self.cut(word, |trie, node, byte| trie.step(node, *byte), scratch, emit)
+        self.cut(word, |trie, node, byte| trie.step(node, letter(*byte)), scratch, emit)
     }
 
     #[inline(always)]
@@ -269,7 +280,7 @@ mod tests {
         if word.is_ascii() {
             let mut again = Vec::new();
             model
-                .tokenize_ascii(word.as_bytes(), &mut scratch, &mut |t: Token| {
+                .tokenize_ascii(word.as_bytes(), |byte| byte, &mut scratch, &mut |t: Token| {
                     again.push((t.id, t.start, t.end));
                 })
                 .unwrap();

@@ -24,6 +24,8 @@ pub struct AddedTokens<'t> {
     mask: &'t [u8],
     entries: &'t [u8],
     pool: &'t [u8],
+    strips: bool,
+    ids: u32,
 }
 
 /// What a token says of itself.
@@ -74,7 +76,7 @@ impl<'t> AddedTokens<'t> {
     /// # Errors
     /// [`TableError`].
     pub fn new(bytes: &'t [u8]) -> Result<Self, TableError> {
-        let table = Self::parts(bytes).ok_or(TableError::Short { found: bytes.len() })?;
+        let mut table = Self::parts(bytes).ok_or(TableError::Short { found: bytes.len() })?;
         let mut before: &[u8] = &[];
         for (index, entry) in table.entries.chunks_exact(ENTRY).enumerate() {
             let token = table.well_formed(entry).ok_or(TableError::Entry { index })?;
@@ -82,6 +84,9 @@ impl<'t> AddedTokens<'t> {
                 return Err(TableError::Order { index });
             }
             before = token;
+            let packed = entry.first_chunk().copied().map_or(0, u32::from_le_bytes);
+            table.strips |= packed & (LSTRIP | RSTRIP) != 0;
+            table.ids = table.ids.max((packed & (IDS - 1)).saturating_add(1));
         }
         Ok(table)
     }
@@ -90,7 +95,7 @@ impl<'t> AddedTokens<'t> {
         let (count, _) = bytes.split_first_chunk::<2>()?;
         let entries = usize::from(u16::from_le_bytes(*count)).checked_mul(ENTRY)?;
         let (entries, pool) = bytes.get(ENTRIES..)?.split_at_checked(entries)?;
-        Some(Self { mask: bytes.get(MASK..ENTRIES)?, entries, pool })
+        Some(Self { mask: bytes.get(MASK..ENTRIES)?, entries, pool, strips: false, ids: 0 })
     }
 
     fn well_formed(&self, entry: &[u8]) -> Option<&'t [u8]> {
@@ -111,6 +116,17 @@ impl<'t> AddedTokens<'t> {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Every id is below this.
+    #[must_use]
+    pub const fn ids(&self) -> u32 {
+        self.ids
+    }
+
+    /// Whether a token takes white space beside it.
+    pub(super) const fn strips(&self) -> bool {
+        self.strips
     }
 
     pub(super) fn begins_with(&self, byte: u8) -> bool {

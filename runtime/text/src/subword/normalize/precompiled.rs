@@ -94,7 +94,7 @@ impl Carry {
 #[derive(Clone, Copy, Debug)]
 pub struct Charsmap<'t> {
     trie: &'t [[u8; 4]],
-    texts: &'t str,
+    texts: &'t [u8],
     /// ASCII characters for which there is a rule.
     ascii: u128,
 }
@@ -105,11 +105,17 @@ impl<'t> Charsmap<'t> {
     /// # Errors
     /// [`TableError::Charsmap`].
     pub fn parse(bytes: &'t [u8]) -> Result<Self, TableError> {
+        let made = Self::view(bytes)?;
+        str::from_utf8(made.texts).map_err(|_| TableError::Charsmap)?;
+        Ok(made)
+    }
+
+    /// The same of bytes that were checked before: a text that is no UTF-8 is no match.
+    pub(super) fn view(bytes: &'t [u8]) -> Result<Self, TableError> {
         let (size, rest) = bytes.split_first_chunk::<4>().ok_or(TableError::Charsmap)?;
         // As the reference does: bytes of the trie that are no whole unit are texts.
         let size = usize::try_from(u32::from_le_bytes(*size) & !3).map_err(|_| TableError::Charsmap)?;
         let (trie, texts) = rest.split_at_checked(size).ok_or(TableError::Charsmap)?;
-        let texts = str::from_utf8(texts).map_err(|_| TableError::Charsmap)?;
         let (trie, _) = trie.as_chunks::<4>();
         if trie.is_empty() {
             return Err(TableError::Charsmap);
@@ -143,7 +149,7 @@ impl<'t> Charsmap<'t> {
             if unit >> 8 & 1 == 1 {
                 let start = usize::try_from(self.unit(at)? & !(1 << 31)).ok()?;
                 let text = self.texts.get(start..)?;
-                return Some(text.split('\0').next().unwrap_or_default());
+                return str::from_utf8(text.split(|byte| *byte == 0).next()?).ok();
             }
         }
         None

@@ -172,6 +172,19 @@ impl<'t> Template<'t> {
         (self.before, self.after)
     }
 
+    /// Every id of a special token and of the padding is below this.
+    #[must_use]
+    pub fn ids(&self) -> u32 {
+        let special = self.before.iter().chain(self.after.iter()).map(|(id, _)| id);
+        special.chain(self.padding.map(|padding| padding.id)).fold(0, |ids, id| ids.max(id.saturating_add(1)))
+    }
+
+    /// The most ids of a text, special ones included, if there is a limit.
+    #[must_use]
+    pub fn most(&self) -> Option<usize> {
+        self.truncation.map(|truncation| truncation.most)
+    }
+
     /// How many special tokens are added.
     #[must_use]
     pub const fn special_len(&self) -> usize {
