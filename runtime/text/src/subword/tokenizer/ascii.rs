@@ -17,7 +17,10 @@ const WHITE: u8 = 1;
 const PUNCTUATION: u8 = 2;
 const WORD: u8 = 3;
 
-static CLASSES: [u8; 256] = {
+static CLASSES: [u8; 256] = classes();
+
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn classes() -> [u8; 256] {
     let mut classes = [OTHER; 256];
     let mut byte = 0u8;
     while byte < 0x80 {
@@ -30,7 +33,7 @@ static CLASSES: [u8; 256] = {
         byte = byte.wrapping_add(1);
     }
     classes
-};
+}
 
 fn class(byte: u8) -> u8 {
     CLASSES.get(usize::from(byte)).copied().unwrap_or(OTHER)
