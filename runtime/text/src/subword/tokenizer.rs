@@ -14,6 +14,8 @@ use super::wordpiece::WordPiece;
 mod ascii;
 mod memory;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use ascii::BertWords;
 pub use memory::{MemoryError, Output, Scratch};
