@@ -225,11 +225,13 @@ impl<'t> Tokenizer<'t> {
             3 => Unigram::read(reader).map(Model::Unigram),
             _ => return Err(TokenizerError::Header { what: "model", found: kind.into() }),
         };
+        let splitters = Splitters::new(parts.splitters).map_err(TokenizerError::Splitters)?;
         Ok(Self {
             added: added(parts.added)?,
             normalizers: normalizers.map_err(TokenizerError::Normalizers)?,
             added_normalized: added(parts.added_normalized)?,
-            splitters: Splitters::new(parts.splitters).map_err(TokenizerError::Splitters)?,
+            divides: splitters.divides(),
+            splitters,
             model: model.map_err(TokenizerError::Model)?,
             template: Template::new(parts.template).map_err(TokenizerError::Template)?,
             solid: Solid::parse(parts.solid).map_err(TokenizerError::Normalizers)?,

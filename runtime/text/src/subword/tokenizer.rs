@@ -54,6 +54,8 @@ pub struct Tokenizer<'t> {
     pub(super) solid: Solid<'t>,
     /// The most characters of a segment.
     pub(super) cells: usize,
+    /// A text may be cut after solid characters.
+    pub(super) divides: bool,
     /// The most bytes of a text.
     pub(super) max_bytes: usize,
     /// Every id is below this.
@@ -481,32 +483,25 @@ impl Sink<'_, '_> {
 impl Tokenizer<'_> {
     /// Puts the characters of the first segment of `bytes` into the row, at most `limit`.
     fn cut(&self, bytes: &[u8], limit: usize, row: &mut Row<'_>) -> Segment {
-        let may_cut = self.splitters.divides();
         let mut segment = Segment { bytes: 0, characters: 0, invalid_utf8: 0, is_forced: false };
         let mut is_solid = false;
-        for chunk in bytes.utf8_chunks() {
-            let invalid = if chunk.invalid().is_empty() { "" } else { "\u{FFFD}" };
-            let valid = chunk.valid().chars().map(|character| (character, character.len_utf8()));
-            let replaced = invalid.chars().map(|character| (character, chunk.invalid().len()));
-            for (character, len) in valid.chain(replaced) {
-                if character == ' ' && is_solid && may_cut {
-                    return segment;
-                }
-                let end = segment.bytes.saturating_add(len);
-                let (Ok(from), Ok(to)) = (u16::try_from(segment.bytes), u16::try_from(end)) else {
-                    return Segment { is_forced: true, ..segment };
-                };
-                let is_long = segment.characters >= limit || end > SEGMENT_BYTES;
-                if is_long || row.push(Cell::new(character, from, to)).is_err() {
-                    return Segment { is_forced: true, ..segment };
-                }
-                segment.bytes = end;
-                segment.characters = segment.characters.saturating_add(1);
-                is_solid = self.solid.holds(character);
+        while let Some(rest) = bytes.get(segment.bytes..).filter(|rest| !rest.is_empty()) {
+            let (character, len, is_invalid) = next_character(rest);
+            if character == ' ' && is_solid && self.divides {
+                return segment;
             }
-            if !invalid.is_empty() {
-                segment.invalid_utf8 = segment.invalid_utf8.saturating_add(1);
+            let end = segment.bytes.saturating_add(len);
+            let (Ok(from), Ok(to)) = (u16::try_from(segment.bytes), u16::try_from(end)) else {
+                return Segment { is_forced: true, ..segment };
+            };
+            let is_long = segment.characters >= limit || end > SEGMENT_BYTES;
+            if is_long || row.push(Cell::new(character, from, to)).is_err() {
+                return Segment { is_forced: true, ..segment };
             }
+            segment.bytes = end;
+            segment.characters = segment.characters.saturating_add(1);
+            segment.invalid_utf8 = segment.invalid_utf8.saturating_add(u32::from(is_invalid));
+            is_solid = self.solid.holds(character);
         }
         segment
     }
@@ -531,6 +526,27 @@ impl Tokenizer<'_> {
         }
         self.splitters.run(row, spare, split)?;
         Ok(held)
+    }
+}
+
+/// The first character of bytes that are not empty, how many bytes it has, and whether it stands for an invalid part.
+#[inline(always)]
+fn next_character(bytes: &[u8]) -> (char, usize, bool) {
+    match bytes.first() {
+        Some(byte) if byte.is_ascii() => (char::from(*byte), 1, false),
+        _ => next_beyond_ascii(bytes),
+    }
+}
+
+fn next_beyond_ascii(bytes: &[u8]) -> (char, usize, bool) {
+    // No sequence is longer: only these bytes are looked at.
+    let head = bytes.get(..bytes.len().min(4)).unwrap_or_default();
+    let chunk = head.utf8_chunks().next();
+    let valid = chunk.as_ref().and_then(|chunk| chunk.valid().chars().next());
+    match (valid, chunk) {
+        (Some(character), _) => (character, character.len_utf8(), false),
+        (None, Some(chunk)) => (char::REPLACEMENT_CHARACTER, chunk.invalid().len(), true),
+        (None, None) => (char::REPLACEMENT_CHARACTER, 1, true),
     }
 }
 

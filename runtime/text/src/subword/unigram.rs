@@ -9,9 +9,10 @@
 //! 16      8           the score of an unknown character, 64 bits
 //! 24      1024        with flag 2: the id of each byte, or FFFF_FFFF
 //! ...     4 or 8 * ids   scores
+//! ...     4 * (ids + 31) / 32   one bit for each id, lowest first: the piece as a word is cut into itself alone
 //! ...     the rest    the pieces: a [`super::double_array`]
 //! ```
-//! All little-endian. Sums are of 64 bits in either case: scores have 32 bits only if that loses nothing.
+//! All little-endian. Most words of a text are such pieces: for them nothing is compared. Sums are of 64 bits in either case: scores have 32 bits only if that loses nothing.
 //!
 //! # Source
 //! Kudo, "Subword regularization", 2018. The order of the sums and of the comparisons is that of `encode_optimized` in
@@ -54,6 +55,7 @@ pub struct Unigram<'t> {
     pieces: DoubleArray<'t>,
     scores: Scores<'t>,
     bytes: &'t [[u8; 4]],
+    alone: &'t [[u8; 4]],
     ids: u32,
     unknown: u32,
     unknown_score: f64,
@@ -90,9 +92,10 @@ impl<'t> Unigram<'t> {
         } else {
             Scores::Wide(reader.items::<8>(ids)?)
         };
+        let alone = reader.items::<4>(ids.div_ceil(32))?;
         let pieces = DoubleArray::read(&mut reader, ids)?;
         reader.end()?;
-        Ok(Self { pieces, scores, bytes, ids, unknown, unknown_score })
+        Ok(Self { pieces, scores, bytes, alone, ids, unknown, unknown_score })
     }
 
     /// Every id is below this.
@@ -126,7 +129,11 @@ impl<'t> Unigram<'t> {
     ) -> Result<(), Full> {
         let (places, _) = scratch.as_chunks_mut::<2>();
         let places = places.get_mut(..word.len().saturating_add(1)).ok_or(Full)?;
-        Token::new(0, 0, word.len())?;
+        let whole = Token::new(0, 0, word.len())?;
+        if let Some(id) = self.whole(word).filter(|id| self.is_alone(*id)) {
+            emit(Token { id, ..whole });
+            return Ok(());
+        }
         match self.scores {
             Scores::Narrow(_) => self.find_best(word, places),
             Scores::Wide(_) => self.find_best(word, places),
@@ -134,6 +141,22 @@ impl<'t> Unigram<'t> {
         turn_round(places);
         self.read_out(word, places, emit);
         Ok(())
+    }
+
+    /// The piece that is all of these characters.
+    #[inline(always)]
+    fn whole(&self, word: &[Cell]) -> Option<u32> {
+        let node = word
+            .iter()
+            .try_fold(self.pieces.root(), |node, cell| self.pieces.step_character(node, cell.character()))?;
+        if node.ends_key() { self.pieces.value(node) } else { None }
+    }
+
+    /// Is a word that is this piece cut into nothing else?
+    #[inline(always)]
+    fn is_alone(&self, id: u32) -> bool {
+        let bits = self.alone.get((id >> 5) as usize).copied().map_or(0, u32::from_le_bytes);
+        bits >> (id & 31) & 1 != 0
     }
 
     /// The best way to every place of the word.
@@ -197,10 +220,7 @@ impl<'t> Unigram<'t> {
     #[cold]
     fn read_out_unknown(&self, word: &[Cell], start: usize, end: usize, emit: &mut impl FnMut(Token)) {
         let run = word.get(start..end).unwrap_or_default();
-        let node = run
-            .iter()
-            .try_fold(self.pieces.root(), |node, cell| self.pieces.step_character(node, cell.character()));
-        if let Some(id) = node.filter(|node| node.ends_key()).and_then(|node| self.pieces.value(node)) {
+        if let Some(id) = self.whole(run) {
             return emit_token(id, start, end, emit);
         }
         let known = |cell: &Cell| utf8(cell.character()).all(|byte| self.byte(byte).is_some());
@@ -267,9 +287,11 @@ const fn low16(x: u64) -> u16 {
 #[cfg(feature = "alloc")]
 mod build {
     use alloc::format;
+    use alloc::vec;
     use alloc::vec::Vec;
 
-    use super::{BYTES, NONE, WIDE};
+    use super::{BYTES, NONE, Unigram, WIDE};
+    use crate::subword::Cell;
     use crate::subword::double_array::{self, DoubleArray};
     use crate::subword::model::{BuildError, MAX_IDS};
 
@@ -326,8 +348,36 @@ mod build {
             } else {
                 bytes.extend(scores().flat_map(|score| (score as f32).to_le_bytes()));
             }
+            let alone_at = bytes.len();
+            bytes.resize(alone_at.saturating_add(count.div_ceil(32).saturating_mul(4)), 0);
             bytes.extend(trie);
+            let alone = self.alone(&bytes)?;
+            for (byte, bits) in bytes.iter_mut().skip(alone_at).zip(alone) {
+                *byte = bits;
+            }
             Ok(bytes)
+        }
+
+        /// Which pieces are cut into themselves alone, by a table that does not say it yet.
+        fn alone(&self, table: &[u8]) -> Result<Vec<u8>, BuildError> {
+            let model = Unigram::parse(table)
+                .map_err(|_| BuildError::Unsupported { what: "a table that cannot be read back" })?;
+            let mut alone = vec![0u8; self.vocabulary.len().div_ceil(8)];
+            let (mut word, mut scratch, mut ids) = (Vec::new(), Vec::new(), Vec::new());
+            for (&(piece, _), id) in self.vocabulary.iter().zip(0u32..) {
+                word.clear();
+                word.extend(piece.chars().map(|c| Cell::new(c, 0, 0)));
+                scratch.resize(model.scratch_cells(word.len()), Cell::default());
+                ids.clear();
+                let done = model.tokenize(&word, &mut scratch, &mut |token| ids.push(token.id));
+                if let (Ok(()), [only], Some(bits)) =
+                    (done, ids.as_slice(), alone.get_mut((id >> 3) as usize))
+                    && *only == id
+                {
+                    *bits |= 1 << (id & 7);
+                }
+            }
+            Ok(alone)
         }
     }
 }
