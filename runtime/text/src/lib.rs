@@ -16,8 +16,8 @@
 //! could not be decoded is counted in [`Encoded`]. Unicode properties come from tables generated once
 //! ([`UNICODE_VERSION`]), never from the platform.
 //!
-//! [`subword`] has WordPiece, byte-level BPE and Unigram tokenizers, equal to `tokenizers` in ids, places and words. **Not
-//! here yet**: one table in the case that holds their parts, and pushing a text in pieces.
+//! [`subword`] has WordPiece, byte-level BPE and Unigram tokenizers, equal to `tokenizers` in ids, places and words: one
+//! table of bytes, compiled from a `tokenizer.json` on the host, opened in place, in at most 8 KiB of the caller's memory.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(

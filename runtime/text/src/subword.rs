@@ -13,6 +13,41 @@
 //! Normalisers and splitters are steps from one row of cells to another; the models read words, which are runs of cells
 //! between marks.
 //!
+//! # Use
+//! ```
+//! # use typecase_text::subword::{Cell, ModelTable, Scratch, Tokenizer, TokenizerParts};
+//! # use typecase_text::subword::{normalize, split, template, wordpiece};
+//! # #[cfg(feature = "alloc")] {
+//! # let vocabulary = [("[UNK]", 0), ("oil", 1), ("price", 2), ("##s", 3)];
+//! # let model = wordpiece::Builder { vocabulary: &vocabulary, unknown: "[UNK]", prefix: "##", max_characters: 100 };
+//! # let parts = TokenizerParts {
+//! #     added: &[],
+//! #     normalizers: &normalize::write(&[normalize::NormalizerSpec::Lowercase]),
+//! #     added_normalized: &[],
+//! #     splitters: &split::write(&[split::Step::Bert]).unwrap(),
+//! #     template: &template::Draft::default().write().unwrap(),
+//! #     model: ModelTable::WordPiece(&model.to_bytes().unwrap()),
+//! #     cells: 0,
+//! #     max_bytes: 0,
+//! # };
+//! # let table = parts.to_bytes().unwrap();
+//! let tokenizer = Tokenizer::parse(&table).unwrap(); // checked once, in place
+//! let mut cells = [Cell::default(); 1024];
+//! let mut scratch = Scratch::new(&mut cells[..tokenizer.scratch_cells()]);
+//! let mut ids = [0; 512];
+//! let encoded = tokenizer.encode_into(b"Oil prices", &mut ids, &mut scratch).unwrap();
+//! assert_eq!(ids[..encoded.len], [1, 2, 3]);
+//!
+//! // The same text in pieces, cut anywhere.
+//! let mut window = vec![0; tokenizer.window_bytes()];
+//! let output = typecase_text::subword::Output { ids: &mut ids, spans: &mut [], special: true };
+//! let mut stream = tokenizer.stream(output, &mut scratch, &mut window).unwrap();
+//! stream.push(b"Oil pri");
+//! stream.push(b"ces");
+//! assert_eq!(stream.finish().unwrap(), encoded);
+//! # }
+//! ```
+//!
 //! # Limits
 //! A segment of more characters than the tables allow is cut where it is full, and the result says so: only then may ids
 //! differ from the reference. The limit is part of the tables, not of the device, so every device cuts
