@@ -27,6 +27,7 @@ pub mod paired;
 mod parent;
 mod prune;
 mod quantise;
+pub mod tokenizer;
 
 use std::fmt;
 

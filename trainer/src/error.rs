@@ -50,6 +50,9 @@ pub enum TrainError {
         /// Where `resume` finds the state.
         folder: PathBuf,
     },
+    /// No vocabulary can be learnt.
+    #[error("vocabulary: {0}")]
+    Vocabulary(String),
     /// The machine gives no threads.
     #[error("threads: {0}")]
     Threads(String),

@@ -7,7 +7,7 @@
 //! ```
 //! [`train`] runs a [`Recipe`] (a TOML file) and leaves a folder with a checkpoint, the validation split, and a log.
 //! The same recipe, data and seed give the same bytes, on any number of threads; an interrupted run goes on bit for
-//! bit.
+//! bit. [`vocabulary`] learns what a sub-word tokenizer needs, with the feature `vocabularies`.
 #![forbid(unsafe_code)]
 
 mod bag;
@@ -22,6 +22,7 @@ mod recipe;
 mod select;
 mod state;
 mod train;
+pub mod vocabulary;
 
 pub use error::TrainError;
 pub use log::Event;
