@@ -94,7 +94,12 @@ impl<'t> BertWords<'t> {
             let kind = class(*first);
             let word = rest.get(at..).unwrap_or_default();
             let len = match kind {
-                WORD => word.iter().take_while(|byte| class(**byte) == WORD).count(),
+                // One more than there may be is enough: a longer word is left to the cells, and looked at once.
+                WORD => word
+                    .iter()
+                    .take(self.most.saturating_add(1))
+                    .take_while(|byte| class(**byte) == WORD)
+                    .count(),
                 OTHER => 0,
                 _ => 1,
             };
