@@ -24,12 +24,12 @@
 //! assert_eq!(sums, [1, 4]);
 //! ```
 #![no_std]
-#![forbid(unsafe_code)]
 #![deny(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "std"))]
 extern crate std;
 
+pub mod encoder;
 pub mod narrow;
 pub mod probability;
 pub mod scalar;

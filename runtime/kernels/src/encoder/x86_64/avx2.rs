@@ -1,0 +1,509 @@
+//! AVX2. Eight-bit numbers are widened to 16 before they are multiplied: `VPMADDUBSW` would saturate, and give other
+//! answers than the specification.
+//!
+//! # The matrix
+//! ```text
+//! for each 8 outputs (a panel: half a block, groups * 32 bytes, stays in the first cache)
+//!     for each 6 rows
+//!         12 accumulators of 4 outputs x 2 partial sums
+//!         for each group of 4 inputs
+//!             two widenings of 16 weights; for each row a broadcast of 4 inputs, two VPMADDWD, two VPADDD
+//!         add the partial sums, requantise, write 8 results
+//! ```
+//! Both multipliers of a core are busy in every cycle then: 32 products.
+
+use core::arch::x86_64::*;
+
+use super::super::scalar::{self, Scale, Share, mean};
+use super::super::{Attention, GROUP, LayerNorm, Matrix};
+
+/// Outputs of a panel.
+const PANEL: usize = 8;
+/// Rows that share the widening of a weight.
+const ROWS: usize = 6;
+
+/// The processor has AVX2: whoever holds this may call what needs it.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx2(());
+
+impl Avx2 {
+    /// If this processor has it.
+    #[must_use]
+    pub fn new() -> Option<Self> {
+        #[cfg(feature = "std")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            return Some(Self(()));
+        }
+        None
+    }
+
+    /// The name of these kernels.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        "x86_64-avx2"
+    }
+
+    /// As [`scalar::linear_i8`]; `work`: at least [`super::super::work_len`].
+    pub fn linear_i8(
+        self,
+        input: &[u8],
+        rows: usize,
+        matrix: &Matrix<'_>,
+        work: &mut [u64],
+        output: &mut [u8],
+    ) {
+        // SAFETY: the processor has AVX2, as `self` proves.
+        unsafe { linear(input, rows, matrix, work, &mut ToI8 { output }) }
+    }
+
+    /// As [`scalar::linear_i16`].
+    pub fn linear_i16(
+        self,
+        input: &[u8],
+        rows: usize,
+        matrix: &Matrix<'_>,
+        work: &mut [u64],
+        output: &mut [i16],
+    ) {
+        // SAFETY: the processor has AVX2, as `self` proves.
+        unsafe { linear(input, rows, matrix, work, &mut ToI16 { output }) }
+    }
+
+    /// As [`scalar::linear_table`].
+    pub fn linear_table(
+        self,
+        input: &[u8],
+        rows: usize,
+        matrix: &Matrix<'_>,
+        table: &[u8; 256],
+        work: &mut [u64],
+        output: &mut [u8],
+    ) {
+        // SAFETY: the processor has AVX2, as `self` proves.
+        unsafe { linear(input, rows, matrix, work, &mut ToTable { table, output }) }
+    }
+
+    /// As [`scalar::add_layer_norm`].
+    pub fn add_layer_norm(
+        self,
+        stream: &mut [i16],
+        other: &[i16],
+        width: usize,
+        norm: &LayerNorm<'_>,
+        narrow: &mut [u8],
+    ) {
+        if !width.is_multiple_of(16) {
+            return scalar::add_layer_norm(stream, other, width, norm, narrow);
+        }
+        // SAFETY: the processor has AVX2, as `self` proves.
+        unsafe { add_layer_norm(stream, other, width, norm, narrow) }
+    }
+
+    /// As [`scalar::attention`]; `products`: at least the tokens.
+    pub fn attention(
+        self,
+        qkv: &[u8],
+        tokens: usize,
+        numbers: &Attention<'_>,
+        products: &mut [i32],
+        weights: &mut [u8],
+        output: &mut [u8],
+    ) {
+        if !numbers.channels.is_multiple_of(32) || numbers.channels > 128 {
+            return scalar::attention(qkv, tokens, numbers, weights, output);
+        }
+        // SAFETY: the processor has AVX2, as `self` proves.
+        unsafe { attention(qkv, tokens, numbers, products, weights, output) }
+    }
+}
+
+/// What becomes of eight requantised sums.
+trait Write {
+    fn write(&mut self, row: usize, outputs: usize, first: usize, sums: [i16; PANEL]);
+}
+
+/// A place for the results of a panel: fewer than eight at the end of a row.
+fn place<T>(output: &mut [T], row: usize, outputs: usize, first: usize) -> &mut [T] {
+    let end = outputs.min(first + PANEL);
+    &mut output[row * outputs + first..row * outputs + end]
+}
+
+struct ToI8<'o> {
+    output: &'o mut [u8],
+}
+
+impl Write for ToI8<'_> {
+    #[inline(always)]
+    fn write(&mut self, row: usize, outputs: usize, first: usize, sums: [i16; PANEL]) {
+        let bytes = sums.map(|y| scalar::sat8(y).cast_unsigned());
+        let place = place(self.output, row, outputs, first);
+        match place.first_chunk_mut() {
+            Some(place) => *place = bytes,
+            None => place.iter_mut().zip(bytes).for_each(|(place, y)| *place = y),
+        }
+    }
+}
+
+struct ToI16<'o> {
+    output: &'o mut [i16],
+}
+
+impl Write for ToI16<'_> {
+    #[inline(always)]
+    fn write(&mut self, row: usize, outputs: usize, first: usize, sums: [i16; PANEL]) {
+        let place = place(self.output, row, outputs, first);
+        match place.first_chunk_mut() {
+            Some(place) => *place = sums,
+            None => place.iter_mut().zip(sums).for_each(|(place, y)| *place = y),
+        }
+    }
+}
+
+struct ToTable<'o> {
+    table: &'o [u8; 256],
+    output: &'o mut [u8],
+}
+
+impl Write for ToTable<'_> {
+    #[inline(always)]
+    fn write(&mut self, row: usize, outputs: usize, first: usize, sums: [i16; PANEL]) {
+        let bytes = sums.map(|y| self.table[usize::from(scalar::sat8(y).cast_unsigned() ^ 0x80)]);
+        let place = place(self.output, row, outputs, first);
+        match place.first_chunk_mut() {
+            Some(place) => *place = bytes,
+            None => place.iter_mut().zip(bytes).for_each(|(place, y)| *place = y),
+        }
+    }
+}
+
+fn load128(bytes: &[u8; 16]) -> __m128i {
+    // SAFETY: 16 bytes may be read there, and no alignment is asked for.
+    unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
+}
+
+fn load256(bytes: &[u8; 32]) -> __m256i {
+    // SAFETY: 32 bytes may be read there, and no alignment is asked for; every machine that runs this has AVX.
+    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+}
+
+#[target_feature(enable = "avx2")]
+fn linear<W: Write>(input: &[u8], rows: usize, matrix: &Matrix<'_>, work: &mut [u64], write: &mut W) {
+    let groups = matrix.groups();
+    let wide = &mut work[..rows * groups];
+    widen(input, matrix.inputs, groups, wide);
+    for (number, panel) in matrix.weights.chunks_exact(groups * 64).enumerate() {
+        for half in 0..2 {
+            let first = number * 16 + half * PANEL;
+            if first >= matrix.outputs {
+                break;
+            }
+            let tail = Tail::of(matrix, first);
+            let (panel, _) = panel.as_chunks::<64>();
+            let mut row = 0;
+            while row < rows {
+                let left = rows - row;
+                let wide = &wide[row * groups..];
+                row += match left {
+                    ROWS.. => some_rows::<ROWS, W>(panel, half, wide, row, first, &tail, matrix, write),
+                    4.. => some_rows::<4, W>(panel, half, wide, row, first, &tail, matrix, write),
+                    2.. => some_rows::<2, W>(panel, half, wide, row, first, &tail, matrix, write),
+                    _ => some_rows::<1, W>(panel, half, wide, row, first, &tail, matrix, write),
+                };
+            }
+        }
+    }
+}
+
+/// Four inputs in a word, of 16 bits each.
+#[target_feature(enable = "avx2")]
+fn widen(input: &[u8], inputs: usize, groups: usize, wide: &mut [u64]) {
+    for (row, wide) in input.chunks_exact(inputs).zip(wide.chunks_exact_mut(groups)) {
+        for (four, word) in row.chunks(GROUP).zip(wide) {
+            let mut bytes = [0u8; GROUP];
+            bytes[..four.len()].copy_from_slice(four);
+            let [a, b, c, d] = bytes.map(u64::from);
+            *word = a | b << 16 | c << 32 | d << 48;
+        }
+    }
+}
+
+/// Bias, shifts and multipliers of a panel.
+struct Tail {
+    bias: [i32; PANEL],
+    shifts: [i32; PANEL],
+    multipliers: [i16; PANEL],
+}
+
+impl Tail {
+    fn of(matrix: &Matrix<'_>, first: usize) -> Self {
+        let at = |place: usize| first + place;
+        Self {
+            bias: core::array::from_fn(|place| {
+                matrix.bias.get(at(place)).copied().map_or(0, i32::from_le_bytes)
+            }),
+            // One less: the rest of the shift is the rounding.
+            shifts: core::array::from_fn(|place| {
+                matrix.shifts.get(at(place)).map_or(1, |s| i32::from(*s)).saturating_sub(1)
+            }),
+            multipliers: core::array::from_fn(|place| {
+                matrix.multipliers.get(at(place)).copied().map_or(0, i16::from_le_bytes)
+            }),
+        }
+    }
+}
+
+/// Eight outputs of some rows.
+#[target_feature(enable = "avx2")]
+#[inline]
+#[allow(clippy::too_many_arguments, reason = "what a loop needs, taken apart so that it stays in registers")]
+fn some_rows<const R: usize, W: Write>(
+    panel: &[[u8; 64]],
+    half: usize,
+    wide: &[u64],
+    row: usize,
+    first: usize,
+    tail: &Tail,
+    matrix: &Matrix<'_>,
+    write: &mut W,
+) -> usize {
+    let groups = panel.len();
+    let inputs: [&[u64]; R] = core::array::from_fn(|r| &wide[r * groups..(r + 1) * groups]);
+    let mut sums = [[_mm256_setzero_si256(); 2]; R];
+    for (g, block) in panel.iter().enumerate() {
+        let (quarters, _) = block.as_chunks::<16>();
+        let low = _mm256_cvtepi8_epi16(load128(&quarters[half * 2]));
+        let high = _mm256_cvtepi8_epi16(load128(&quarters[half * 2 + 1]));
+        for r in 0..R {
+            let four = _mm256_set1_epi64x(inputs[r][g].cast_signed());
+            sums[r][0] = _mm256_add_epi32(sums[r][0], _mm256_madd_epi16(low, four));
+            sums[r][1] = _mm256_add_epi32(sums[r][1], _mm256_madd_epi16(high, four));
+        }
+    }
+    let bias = load256(bytes_of(&tail.bias));
+    let shifts = load256(bytes_of(&tail.shifts));
+    let multipliers = load128(bytes_of16(&tail.multipliers));
+    for (r, [low, high]) in sums.into_iter().enumerate() {
+        let paired = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_hadd_epi32(low, high));
+        let sum = _mm256_add_epi32(paired, bias);
+        let shifted = _mm256_srav_epi32(sum, shifts);
+        let rounded = _mm256_srai_epi32::<1>(_mm256_add_epi32(shifted, _mm256_set1_epi32(1)));
+        let t = _mm_packs_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256::<1>(rounded));
+        let y = _mm_mulhrs_epi16(t, multipliers);
+        write.write(row + r, matrix.outputs, first, eight(y));
+    }
+    R
+}
+
+fn bytes_of(numbers: &[i32; PANEL]) -> &[u8; 32] {
+    // SAFETY: eight numbers of four bytes, every byte of which is one.
+    unsafe { &*numbers.as_ptr().cast() }
+}
+
+fn bytes_of16(numbers: &[i16; PANEL]) -> &[u8; 16] {
+    // SAFETY: eight numbers of two bytes, every byte of which is one.
+    unsafe { &*numbers.as_ptr().cast() }
+}
+
+fn eight(y: __m128i) -> [i16; PANEL] {
+    let mut numbers = [0; PANEL];
+    // SAFETY: 16 bytes may be written there, and no alignment is asked for.
+    unsafe { _mm_storeu_si128(numbers.as_mut_ptr().cast(), y) };
+    numbers
+}
+
+fn sixteen(y: __m256i) -> [i16; 16] {
+    let mut numbers = [0; 16];
+    // SAFETY: 32 bytes may be written there, and no alignment is asked for; every machine that runs this has AVX.
+    unsafe { _mm256_storeu_si256(numbers.as_mut_ptr().cast(), y) };
+    numbers
+}
+
+fn wide_of(numbers: &[i16; 16]) -> __m256i {
+    // SAFETY: 32 bytes may be read there, and no alignment is asked for; every machine that runs this has AVX.
+    unsafe { _mm256_loadu_si256(numbers.as_ptr().cast()) }
+}
+
+#[target_feature(enable = "avx2")]
+fn sum_of(x: __m256i) -> i32 {
+    let half = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x));
+    let quarter = _mm_add_epi32(half, _mm_shuffle_epi32::<0b01_00_11_10>(half));
+    _mm_cvtsi128_si32(_mm_add_epi32(quarter, _mm_shuffle_epi32::<0b10_11_00_01>(quarter)))
+}
+
+#[target_feature(enable = "avx2")]
+fn add_layer_norm(stream: &mut [i16], other: &[i16], width: usize, norm: &LayerNorm<'_>, narrow: &mut [u8]) {
+    let part = |numbers: &[[u8; 2]], at: usize| -> __m256i {
+        match numbers.as_flattened().as_chunks::<32>().0.get(at) {
+            Some(bytes) => load256(bytes),
+            None => _mm256_setzero_si256(),
+        }
+    };
+    for (row, stream) in stream.chunks_exact_mut(width).enumerate() {
+        let (stream, _) = stream.as_chunks_mut::<16>();
+        let ones = _mm256_set1_epi16(1);
+        let mut sum = _mm256_setzero_si256();
+        let (others, _) = other.get(row * width..).unwrap_or_default().as_chunks::<16>();
+        for (at, x) in stream.iter_mut().enumerate() {
+            let mut y = wide_of(x);
+            if let Some(o) = others.get(at) {
+                y = _mm256_adds_epi16(y, wide_of(o));
+                *x = sixteen(y);
+            }
+            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(y, ones));
+        }
+        let mean = mean(sum_of(sum), width as i32);
+        // A mean of 16-bit numbers has 16 bits, but half upwards it may be one more than the highest.
+        let mean16 = scalar::sat16(mean);
+        let means = _mm256_set1_epi16(mean16);
+        let zero = _mm256_setzero_si256();
+        let mut squares = zero;
+        for x in stream.iter() {
+            let c = _mm256_subs_epi16(wide_of(x), means);
+            // Two squares of 2^30 fill 32 bits without a sign.
+            let two = _mm256_madd_epi16(c, c);
+            squares = _mm256_add_epi64(squares, _mm256_unpacklo_epi32(two, zero));
+            squares = _mm256_add_epi64(squares, _mm256_unpackhi_epi32(two, zero));
+        }
+        let squares: u64 = halves(squares).into_iter().sum();
+        let Scale { power, reciprocal } = Scale::of(squares, width);
+        let reciprocals = _mm256_set1_epi16(reciprocal);
+        let extra = _mm_cvtsi32_si128(norm.extra.cast_signed());
+        let half = _mm256_set1_epi16(if norm.extra == 0 { 0 } else { 1 << (norm.extra - 1) });
+        let (narrow, _) = narrow[row * width..(row + 1) * width].as_chunks_mut::<16>();
+        for (at, (x, a)) in stream.iter_mut().zip(narrow).enumerate() {
+            let c = _mm256_subs_epi16(wide_of(x), means);
+            let d = if power >= 0 { shifted_left(c, power) } else { shifted_right(c, power.unsigned_abs()) };
+            let normal = _mm256_mulhrs_epi16(d, reciprocals);
+            let y =
+                _mm256_adds_epi16(_mm256_mulhrs_epi16(normal, part(norm.gain, at)), part(norm.offset, at));
+            *x = sixteen(y);
+            let y = _mm256_adds_epi16(
+                _mm256_mulhrs_epi16(normal, part(norm.gain_narrow, at)),
+                part(norm.offset_narrow, at),
+            );
+            // What half adds beyond 16 bits is above 255 in any case.
+            let y = _mm256_sra_epi16(_mm256_adds_epi16(y, half), extra);
+            let bytes = _mm_packus_epi16(_mm256_castsi256_si128(y), _mm256_extracti128_si256::<1>(y));
+            // SAFETY: 16 bytes may be written there, and no alignment is asked for.
+            unsafe { _mm_storeu_si128(a.as_mut_ptr().cast(), bytes) };
+        }
+    }
+}
+
+fn halves(x: __m256i) -> [u64; 4] {
+    let mut numbers = [0; 4];
+    // SAFETY: 32 bytes may be written there, and no alignment is asked for; every machine that runs this has AVX.
+    unsafe { _mm256_storeu_si256(numbers.as_mut_ptr().cast(), x) };
+    numbers
+}
+
+/// Times a power of two, saturated.
+#[target_feature(enable = "avx2")]
+fn shifted_left(c: __m256i, power: i32) -> __m256i {
+    let power = _mm_cvtsi32_si128(power);
+    let low = _mm256_sll_epi32(_mm256_srai_epi32::<16>(_mm256_unpacklo_epi16(c, c)), power);
+    let high = _mm256_sll_epi32(_mm256_srai_epi32::<16>(_mm256_unpackhi_epi16(c, c)), power);
+    _mm256_packs_epi32(low, high)
+}
+
+/// Divided by a power of two, half upwards.
+#[target_feature(enable = "avx2")]
+fn shifted_right(c: __m256i, power: u32) -> __m256i {
+    let less = _mm256_sra_epi16(c, _mm_cvtsi32_si128(power.cast_signed() - 1));
+    // Shifted by one at most it may be the highest number: halves are added without a carry out of 16 bits.
+    let odd = _mm256_and_si256(less, _mm256_set1_epi16(1));
+    _mm256_add_epi16(_mm256_srai_epi16::<1>(less), odd)
+}
+
+#[target_feature(enable = "avx2")]
+fn attention(
+    qkv: &[u8],
+    tokens: usize,
+    numbers: &Attention<'_>,
+    products: &mut [i32],
+    weights: &mut [u8],
+    output: &mut [u8],
+) {
+    let channels = numbers.channels;
+    let width = numbers.heads * channels;
+    let (products, weights) = (&mut products[..tokens], &mut weights[..tokens]);
+    let part = |token: usize, part: usize, head: usize| -> &[[u8; 32]] {
+        let at = (token * 3 + part) * width + head * channels;
+        qkv[at..at + channels].as_chunks().0
+    };
+    for head in 0..numbers.heads {
+        for query in 0..tokens {
+            let mut highest = i32::MIN;
+            let query_row = part(query, 0, head);
+            for (key, product) in products.iter_mut().enumerate() {
+                *product = dot(query_row, part(key, 1, head));
+                highest = highest.max(*product);
+            }
+            let mut total = 0u32;
+            for (product, weight) in products.iter().zip(weights.iter_mut()) {
+                *weight = numbers.weight(highest - product);
+                total += u32::from(*weight);
+            }
+            let share = Share::of(total);
+            let at = query * width + head * channels;
+            let (output, _) = output[at..at + channels].as_chunks_mut::<32>();
+            for (chunk, output) in output.iter_mut().enumerate() {
+                let sums = weighted(weights, |key| &part(key, 2, head)[chunk]);
+                *output = sums.map(|sum| share.apply(sum));
+            }
+        }
+    }
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn dot(a: &[[u8; 32]], b: &[[u8; 32]]) -> i32 {
+    let mut sum = _mm256_setzero_si256();
+    for (a, b) in a.iter().zip(b) {
+        let ((a, _), (b, _)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+        for (a, b) in a.iter().zip(b) {
+            let (a, b) = (_mm256_cvtepi8_epi16(load128(a)), _mm256_cvtepi8_epi16(load128(b)));
+            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+        }
+    }
+    sum_of(sum)
+}
+
+/// The sum of 32 channels of values, each key as often as its weight says.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn weighted<'v>(weights: &[u8], value: impl Fn(usize) -> &'v [u8; 32]) -> [i32; 32] {
+    let mut sums = [_mm256_setzero_si256(); 4];
+    let zero = [0u8; 32];
+    let (pairs, last) = weights.as_chunks::<2>();
+    let last = last.first().map(|weight| [*weight, 0]);
+    for (pair, [first, second]) in pairs.iter().copied().chain(last).enumerate() {
+        let one = value(pair * 2);
+        let other = if pair * 2 + 1 < weights.len() { value(pair * 2 + 1) } else { &zero };
+        let both = _mm256_set1_epi32(i32::from(first) | i32::from(second) << 16);
+        let ((one, _), (other, _)) = (one.as_chunks::<16>(), other.as_chunks::<16>());
+        for half in 0..2 {
+            let a = _mm256_cvtepi8_epi16(load128(&one[half]));
+            let b = _mm256_cvtepi8_epi16(load128(&other[half]));
+            let (low, high) = (_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b));
+            sums[half * 2] = _mm256_add_epi32(sums[half * 2], _mm256_madd_epi16(low, both));
+            sums[half * 2 + 1] = _mm256_add_epi32(sums[half * 2 + 1], _mm256_madd_epi16(high, both));
+        }
+    }
+    let mut ordered = [0; 32];
+    for half in 0..2 {
+        let (low, high) = (eight32(sums[half * 2]), eight32(sums[half * 2 + 1]));
+        let order = [&low[..4], &high[..4], &low[4..], &high[4..]];
+        for (place, four) in ordered[half * 16..].chunks_exact_mut(4).zip(order) {
+            place.copy_from_slice(four);
+        }
+    }
+    ordered
+}
+
+fn eight32(x: __m256i) -> [i32; 8] {
+    let mut numbers = [0; 8];
+    // SAFETY: 32 bytes may be written there, and no alignment is asked for; every machine that runs this has AVX.
+    unsafe { _mm256_storeu_si256(numbers.as_mut_ptr().cast(), x) };
+    numbers
+}
