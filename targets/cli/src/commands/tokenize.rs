@@ -1,7 +1,7 @@
 //! `typecase tokenize`: texts in, ids and the bytes that each comes from out.
 
 use std::io::{BufReader, BufWriter, Write};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -44,6 +44,9 @@ struct Line {
     unknown: u32,
     invalid_utf8: u32,
     forced_cuts: u32,
+    /// Which ids are no padding.
+    #[serde(skip)]
+    attended: Range<usize>,
 }
 
 impl Tokenize {
@@ -88,7 +91,7 @@ impl Tokenize {
 }
 
 impl Line {
-    /// The text, then a line for each id: the id, its bytes, and what stands there.
+    /// The text, then a line for each id that is no padding: the id, its bytes, and what stands there.
     fn print(&self, text: &[u8], out: &mut impl Write) -> Result<(), Failure> {
         let mut notes = String::new();
         if self.truncated {
@@ -96,6 +99,7 @@ impl Line {
         }
         for (count, what) in [
             (self.unknown, "unknown"),
+            (u32::try_from(self.ids.len() - self.attended.len()).unwrap_or(u32::MAX), "of padding"),
             (self.invalid_utf8, "invalid in UTF-8"),
             (self.forced_cuts, "cut by force, ids may differ from the reference"),
         ] {
@@ -104,7 +108,8 @@ impl Line {
             }
         }
         writeln!(out, "{}\t{} ids{notes}", String::from_utf8_lossy(text).escape_debug(), self.ids.len())?;
-        for (id, (start, end)) in self.ids.iter().zip(&self.offsets) {
+        let placed = self.ids.iter().zip(&self.offsets);
+        for (id, (start, end)) in placed.skip(self.attended.start).take(self.attended.len()) {
             let source = text.get(*start..*end).unwrap_or_default();
             let source = String::from_utf8_lossy(source);
             writeln!(out, "{id:>8}  {:<9}  {}", format!("{start}..{end}"), source.escape_debug())?;
@@ -163,6 +168,7 @@ impl<'t> Subword<'t> {
             unknown: encoded.unknown,
             invalid_utf8: encoded.invalid_utf8,
             forced_cuts: encoded.forced_cuts,
+            attended: encoded.placed.attended,
         })
     }
 }
@@ -183,5 +189,6 @@ fn of_ngrams(case: &Case, text: &[u8], most: usize) -> Line {
         line.offsets.push((placed.bytes.start, placed.bytes.end));
         ControlFlow::Continue(())
     });
-    Line { truncated: report.truncated, invalid_utf8: report.invalid_utf8, ..line }
+    let attended = 0..line.ids.len();
+    Line { truncated: report.truncated, invalid_utf8: report.invalid_utf8, attended, ..line }
 }
