@@ -141,7 +141,8 @@ fn what_the_tables_cannot_say_is_refused_by_name() {
         (
             w(),
             "/normalizer/normalizers/2/strip_left",
-                "normalizer.normalizers[2].strip_left: found 1, expected true or false",
+            json!(1),
+            "normalizer.normalizers[2].strip_left: found 1, expected true or false",
         ),
         (
             w(),
@@ -325,7 +326,8 @@ fn what_the_tables_cannot_say_is_refused_by_name() {
         (
             unigram(),
             "/pre_tokenizer/add_prefix_space",
-                "pre_tokenizer: add_prefix_space false needs prepend_scheme \"never\"",
+            json!(false),
+            "pre_tokenizer: add_prefix_space false needs prepend_scheme \"never\"",
         ),
     ];
     let mut wrong = Vec::new();
@@ -403,6 +405,10 @@ fn no_change_of_a_file_makes_a_panic() {
         for (place, pointer) in pointers.iter().enumerate() {
             for value in values.iter().map(Some).chain([None]).skip(place % 4).step_by(4) {
                 let mut changed = file.clone();
+                if !pointer.starts_with("/normalizer") && pointer.contains('/') {
+                    // With steps it takes much longer to compile.
+                    changed["normalizer"] = Value::Null;
+                }
                 match value {
                     Some(value) => *changed.pointer_mut(pointer).unwrap() = value.clone(),
                     None => {
