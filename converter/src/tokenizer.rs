@@ -38,6 +38,8 @@ mod normalizers;
 pub mod prune;
 mod splitters;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub use error::CompileError;
 pub use prune::{PruneError, PruneOptions, PruneReport, Pruned, prune};

@@ -7,6 +7,8 @@ mod classify;
 mod cli;
 #[path = "cli_contract/eval.rs"]
 mod eval;
+#[path = "cli_contract/tokenize.rs"]
+mod tokenize;
 
 use std::io::Read as _;
 use std::process::Stdio;
@@ -289,6 +291,7 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     let lines = [
         "classify --case x.case --file texts.txt",
         "classify --case x.case --json w1",
+        "tokenize --case x.case w1",
         "eval --case x.case --data rows.csv",
         "eval --case x.case --data rows.csv --json",
         "inspect x.case",

@@ -11,6 +11,7 @@ pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod progress;
 pub(crate) mod report;
+pub(crate) mod tokenize;
 pub(crate) mod train;
 pub(crate) mod verify;
 

@@ -1,5 +1,6 @@
-//! What several commands take: a case, a backend, labelled data, a file's place.
+//! What several commands take: a case, a backend, texts line by line, labelled data, a file's place.
 
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,6 +9,9 @@ use typecase_train::data::{self, Format, Loaded, ReadOptions};
 
 use crate::failure::Failure;
 use crate::shipped;
+
+/// A line of input is never longer than this in memory; what is over it is cut and said to be.
+const MAX_LINE_BYTES: u64 = 1 << 24;
 
 /// Which case runs where.
 #[derive(Debug, Args)]
@@ -94,6 +98,31 @@ pub(crate) fn open(path: Option<&Path>) -> Result<Case, Failure> {
     match path {
         Some(path) => Ok(typecase::open(path)?),
         None => shipped::default_case(),
+    }
+}
+
+/// Hands each line to `each`, without its end; a line of any bytes, cut at [`MAX_LINE_BYTES`].
+pub(crate) fn lines(
+    input: &mut impl BufRead,
+    name: &str,
+    mut each: impl FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = std::io::Read::take(&mut *input, MAX_LINE_BYTES).read_until(b'\n', &mut line);
+        if read.map_err(|e| Failure::file(name, &e))? == 0 {
+            return Ok(());
+        }
+        if line.last() == Some(&b'\n') {
+            line.pop();
+            if line.last() == Some(&b'\r') {
+                line.pop();
+            }
+        } else if line.len() as u64 == MAX_LINE_BYTES {
+            eprintln!("note: {name}: a line of over {MAX_LINE_BYTES} bytes was split");
+        }
+        each(&line)?;
     }
 }
 

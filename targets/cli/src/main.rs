@@ -42,6 +42,8 @@ enum Command {
     Demo(commands::demo::Demo),
     /// Classify texts
     Classify(commands::classify::Classify),
+    /// Show the ids that texts become, and the bytes that each comes from
+    Tokenize(commands::tokenize::Tokenize),
     /// Measure accuracy, calibration and speed on labelled text
     Eval(commands::eval::Eval),
     /// Train a checkpoint from a recipe
@@ -78,6 +80,7 @@ fn main() -> ExitCode {
     report(match command {
         Command::Demo(command) => command.run(),
         Command::Classify(command) => command.run(),
+        Command::Tokenize(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Train(command) => command.run(),
         Command::Convert(command) => command.run(),

@@ -1,6 +1,7 @@
 //! The files that stand in the folder of every row.
 
-use typecase_tests::{header, minimal_case, put, seal};
+use serde_json::{Value, json};
+use typecase_tests::{header, minimal_case, put, seal, shapes};
 
 use crate::checkpoints;
 use crate::cli::Sandbox;
@@ -16,6 +17,7 @@ pub(crate) fn furnish(sandbox: &Sandbox) {
     data(sandbox);
     recipes(sandbox);
     checkpoints(sandbox);
+    tokenizers(sandbox);
     sandbox.write("folder/inside.txt", "");
 }
 
@@ -38,6 +40,22 @@ fn cases(sandbox: &Sandbox) {
     *damaged.last_mut().unwrap() ^= 1;
     sandbox.write("damaged.case", damaged);
     sandbox.write("text.case", "this is a letter and no case\n".repeat(100));
+}
+
+fn tokenizers(sandbox: &Sandbox) {
+    let vocabulary: Value =
+        shapes::BERT.iter().zip(0..).map(|(piece, id)| ((*piece).to_owned(), json!(id))).collect();
+    let good = shapes::bert(&vocabulary);
+    let text = good.to_string();
+    sandbox.write("tokenizer-cut.json", &text[..text.len() / 2]);
+    sandbox.write("tokenizer.json", text);
+    let mut split = good.clone();
+    split["pre_tokenizer"] = json!({"type": "Split", "pattern": {"Regex": "\\p{N}{1,3}"}, "behavior": "Isolated",
+                                    "invert": false});
+    sandbox.write("tokenizer-split.json", split.to_string());
+    let mut id = good;
+    id["model"]["vocab"]["[SEP]"] = "3".into();
+    sandbox.write("tokenizer-id.json", id.to_string());
 }
 
 fn data(sandbox: &Sandbox) {

@@ -58,6 +58,18 @@ pub(crate) const ROWS: &[(&str, &str)] = &[
     ("folder as a case", "classify --case folder w1"),
     ("folder as a case, inspect", "inspect folder"),
     ("case with other classes to compare with", "eval --vs ok.case --data good.csv"),
+    // Tokenizers.
+    ("tokenize nothing", "tokenize --case ok.case"),
+    ("tokenizer and case", "tokenize --case ok.case --tokenizer tokenizer.json w1"),
+    ("no tokens", "tokenize --tokenizer tokenizer.json --max-tokens 0 w1"),
+    ("too few tokens", "tokenize --tokenizer tokenizer.json --max-tokens 1 w1"),
+    ("missing case, tokenize", "tokenize --case missing.case w1"),
+    ("missing tokenizer", "tokenize --tokenizer missing.json w1"),
+    ("folder as a tokenizer", "tokenize --tokenizer folder w1"),
+    ("case as a tokenizer", "tokenize --tokenizer ok.case w1"),
+    ("tokenizer that is cut", "tokenize --tokenizer tokenizer-cut.json w1"),
+    ("tokenizer with a split of its own", "tokenize --tokenizer tokenizer-split.json w1"),
+    ("tokenizer with an id that is no number", "tokenize --tokenizer tokenizer-id.json w1"),
     // Data.
     ("missing data file", "eval --case ok.case --data missing.csv"),
     ("missing data file, check", "data check missing.csv"),

@@ -1,6 +1,6 @@
 //! `typecase classify`: texts in, verdicts out.
 
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufReader, BufWriter, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -11,9 +11,6 @@ use typecase::{Runnable, Session};
 use crate::failure::Failure;
 use crate::format::rounded;
 use crate::input::{self, CaseArguments};
-
-/// A line of input is never longer than this in memory; what is over it is cut and said to be.
-const MAX_LINE_BYTES: u64 = 1 << 24;
 
 /// Classify texts.
 #[derive(Debug, Args)]
@@ -80,12 +77,12 @@ impl Classify {
         if let Some(path) = &self.file {
             let file = std::fs::File::open(path).map_err(|e| Failure::file(path.display(), &e))?;
             let name = path.display().to_string();
-            lines(&mut BufReader::new(file), &name, |text| one(text, false))?;
+            input::lines(&mut BufReader::new(file), &name, |text| one(text, false))?;
         }
         for text in &self.texts {
             if text == "-" {
                 // Whoever writes line by line wants answers line by line.
-                lines(&mut std::io::stdin().lock(), "standard input", |text| one(text, true))?;
+                input::lines(&mut std::io::stdin().lock(), "standard input", |text| one(text, true))?;
             } else {
                 one(text.as_bytes(), false)?;
             }
@@ -173,29 +170,4 @@ fn explain(session: &mut Session, text: &[u8]) -> Result<Vec<Weight>, Failure> {
     weights.sort_by(|a, b| b.probability.abs().total_cmp(&a.probability.abs()));
     weights.truncate(10);
     Ok(weights)
-}
-
-/// Hands each line to `each`, without its end; a line of any bytes, cut at [`MAX_LINE_BYTES`].
-fn lines(
-    input: &mut impl BufRead,
-    name: &str,
-    mut each: impl FnMut(&[u8]) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = std::io::Read::take(&mut *input, MAX_LINE_BYTES).read_until(b'\n', &mut line);
-        if read.map_err(|e| Failure::file(name, &e))? == 0 {
-            return Ok(());
-        }
-        if line.last() == Some(&b'\n') {
-            line.pop();
-            if line.last() == Some(&b'\r') {
-                line.pop();
-            }
-        } else if line.len() as u64 == MAX_LINE_BYTES {
-            eprintln!("note: {name}: a line of over {MAX_LINE_BYTES} bytes was split");
-        }
-        each(&line)?;
-    }
 }
