@@ -49,11 +49,13 @@ impl Kind {
     pub const GOLDEN: Self = Self(6);
     /// Where the case comes from.
     pub const PROVENANCE: Self = Self(7);
+    /// The table of a sub-word tokenizer.
+    pub const TOKENIZER: Self = Self(8);
 
     /// True if this version knows what the section means.
     #[must_use]
     pub const fn is_known(self) -> bool {
-        1 <= self.0 && self.0 <= 7
+        1 <= self.0 && self.0 <= 8
     }
 }
 
@@ -67,6 +69,7 @@ impl fmt::Display for Kind {
             Self::CALIBRATION => "calibration",
             Self::GOLDEN => "golden",
             Self::PROVENANCE => "provenance",
+            Self::TOKENIZER => "tokenizer",
             Self(other) => return write!(f, "kind-{other}"),
         };
         f.pad(name)

@@ -16,8 +16,8 @@
 //! could not be decoded is counted in [`Encoded`]. Unicode properties come from tables generated once
 //! ([`UNICODE_VERSION`]), never from the platform.
 //!
-//! [`subword`] has WordPiece, byte-level BPE and Unigram tokenizers, equal to `tokenizers` in ids, places and words. **Not
-//! here yet**: one table in the case that holds their parts, and pushing a text in pieces.
+//! [`subword`] has WordPiece, byte-level BPE and Unigram tokenizers, equal to `tokenizers` in ids, places and words;
+//! [`token_ngrams`] makes features of their tokens as [`ngrams`] does of words.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(
@@ -46,10 +46,12 @@ pub mod normalize;
 pub mod subword;
 #[rustfmt::skip]
 mod tables;
+pub mod token_ngrams;
 pub mod unicode;
 pub mod vocabulary;
 
 pub use ngrams::{Encoded, Features, NgramSpec, Ngrams, SpecError};
 pub use normalize::{Normalizer, Symbol};
+pub use token_ngrams::{TokenMemory, TokenNgrams, TokenSpec};
 pub use unicode::UNICODE_VERSION;
 pub use vocabulary::{Vocabulary, VocabularyError};
