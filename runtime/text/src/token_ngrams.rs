@@ -75,6 +75,12 @@ impl<'t> TokenNgrams<'t> {
         &self.tokenizer
     }
 
+    /// Tokens of a text that are looked at.
+    #[must_use]
+    pub const fn max_tokens(&self) -> usize {
+        self.max_tokens
+    }
+
     /// What is made of the tokens.
     #[must_use]
     pub const fn ngrams(&self) -> Ngrams {
