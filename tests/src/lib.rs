@@ -12,6 +12,7 @@
 )]
 
 pub mod bags;
+pub mod subword;
 
 use std::collections::BTreeMap;
 
@@ -20,8 +21,8 @@ use typecase_case::sections::bag::NewBag;
 use typecase_case::sections::golden::NewVector;
 use typecase_case::sections::{golden, labels, provenance};
 use typecase_engine::{
-    BagShape, Calibration, Case, Error, Head, Integrity, Kind, Memory, NgramSpec, Ngrams, Pooling, TextSpec,
-    UNICODE_VERSION, classify,
+    BagShape, Calibration, Case, Cell, Error, Head, Integrity, Kind, Memory, NgramSpec, Ngrams, Pooling,
+    TextSpec, UNICODE_VERSION, Units, classify,
 };
 use typecase_text::vocabulary::Builder;
 
@@ -122,7 +123,13 @@ impl CaseParts {
         let ngrams = Ngrams::new(spec).unwrap();
         assert_eq!(ngrams.features_into(words.as_bytes(), &mut features).len, features.len());
         let vocabulary = Builder::new(&features, 8).unwrap();
+        let mut parts = Self::of(&["world", "sport", "tech"], spec, 8, &vocabulary, &Self::small_bag(&vocabulary));
+        parts.set_golden(&GOLDEN_TEXTS);
+        parts
+    }
 
+    /// A bag of three classes with a head, with numbers that look random.
+    pub(crate) fn small_bag(vocabulary: &Builder) -> NewBag {
         let rows = vocabulary.shape().count();
         let shape = BagShape {
             rows,
@@ -139,17 +146,14 @@ impl CaseParts {
             (state >> 24) as i32 - 128
         };
         let weights = (0..rows * 5).map(|_| (next() >> 4) as i8).collect();
-        let bag = NewBag {
+        NewBag {
             shape,
             bias: (0..5).map(|_| next()).collect(),
             head_bias: (0..3).map(|_| 10 * next()).collect(),
             head_weights: (0..15).map(|_| next() as i8).collect(),
             scales: (0..rows).map(|_| next().unsigned_abs().max(1) as u8).collect(),
             weights,
-        };
-        let mut parts = Self::of(&["world", "sport", "tech"], spec, 8, &vocabulary, &bag);
-        parts.set_golden(&GOLDEN_TEXTS);
-        parts
+        }
     }
 
     /// A whole case, with golden vectors of sixteen empty texts that need not be right.
@@ -158,8 +162,9 @@ impl CaseParts {
         let (major, minor, _) = UNICODE_VERSION;
         let NgramSpec { word_max, char_min, char_max, marks, cased, skips, max_bytes } = spec;
         let unicode = (major, minor);
+        let units = Units::Words;
         let text =
-            TextSpec { word_max, char_min, char_max, marks, cased, skips, unicode, max_bytes, max_ids };
+            TextSpec { units, word_max, char_min, char_max, marks, cased, skips, unicode, max_bytes, max_ids };
         let calibration = Calibration { score_scale: 0.001, temperature: 1.5, abstain_below: 0.4 };
         let blank = NewVector { text: Vec::new(), ids: Vec::new(), scores: vec![0; names.len()] };
         let classes = names.len() as u32;
@@ -251,6 +256,8 @@ pub fn minimal_case() -> Vec<u8> {
 pub struct Scratch {
     ids: Vec<u32>,
     numbers: Vec<i32>,
+    tokens: Vec<u32>,
+    cells: Vec<Cell>,
 }
 
 impl Scratch {
@@ -258,12 +265,18 @@ impl Scratch {
     #[must_use]
     #[allow(clippy::new_without_default, reason = "half a megabyte is no default")]
     pub fn new() -> Self {
-        Self { ids: vec![0; 65_535], numbers: vec![0; 4096 + 65_535] }
+        Self {
+            ids: vec![0; 65_535],
+            numbers: vec![0; 4096 + 65_535],
+            tokens: vec![0; 65_535],
+            cells: vec![Cell::default(); 1 << 15],
+        }
     }
 
     /// The memory.
     pub fn memory(&mut self) -> Memory<'_> {
-        Memory { ids: &mut self.ids, numbers: &mut self.numbers }
+        let Self { ids, numbers, tokens, cells } = self;
+        Memory { ids, numbers, tokens, cells }
     }
 
     /// Text, ids and scores, as the engine gives them.

@@ -126,7 +126,7 @@ fn expected(case: &Case<Vec<u8>>, text: &[u8], target: Target) -> Answer {
     let text = &text[..target.line_bytes().unwrap_or(usize::MAX).min(text.len())];
     let cost = case.cost();
     let (mut ids, mut numbers) = (vec![0; cost.ids], vec![0; cost.numbers]);
-    let verdict = classify(case, text, Memory { ids: &mut ids, numbers: &mut numbers });
+    let verdict = classify(case, text, Memory { ids: &mut ids, numbers: &mut numbers, ..Memory::default() });
     Answer {
         label: verdict.label.to_owned(),
         scores: verdict.scores.to_vec(),

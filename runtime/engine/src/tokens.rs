@@ -27,7 +27,7 @@ mod with {
     use typecase_text::{Encoded, TokenMemory, TokenNgrams, TokenSpec, Vocabulary};
 
     use super::{Container, Error, Kind, TextSpec};
-    use crate::case::{Span, span};
+    use crate::case::Span;
     use crate::session::Memory;
 
     /// What parsing learnt of the tokenizer.
@@ -50,7 +50,7 @@ mod with {
             let TextSpec { word_max: ngram_max, skips, max_bytes, .. } = *text;
             let spec = TokenSpec { ngram_max, skips, max_bytes, max_tokens };
             TokenNgrams::new(tokenizer, spec)?;
-            Ok(Self { table: span(container, Kind::TOKENIZER)?, spec, cells: tokenizer.scratch_cells() })
+            Ok(Self { table: container.place(Kind::TOKENIZER)?, spec, cells: tokenizer.scratch_cells() })
         }
 
         /// Tokens and cells of memory.

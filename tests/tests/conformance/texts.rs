@@ -39,7 +39,7 @@ pub(crate) fn limits(case: &Case<Vec<u8>>, line_bytes: Option<usize>) -> Vec<Vec
     let (mut ids, mut numbers) = (vec![0; cost.ids], vec![0; cost.numbers]);
     let (mut cut_by_bytes, mut cut_by_ids, mut whole) = (0, 0, 0);
     for text in &texts {
-        let verdict = classify(case, text, Memory { ids: &mut ids, numbers: &mut numbers });
+        let verdict = classify(case, text, Memory { ids: &mut ids, numbers: &mut numbers, ..Memory::default() });
         match (verdict.truncated, verdict.tokens as usize == cost.ids) {
             (true, true) => cut_by_ids += 1,
             (true, false) => cut_by_bytes += 1,

@@ -92,13 +92,14 @@ impl TextSpec {
         let (max_bytes, max_ids) = (reader.u32()?, reader.u32()?);
         let units = if tokenizer == TOKENS {
             let max = reader.u32()?;
-            let alone = [
-                ("shortest character n-gram", char_min.into()),
-                ("longest character n-gram", char_max.into()),
-                ("flags", u64::from(flags & 3)),
-            ];
-            if let Some((what, found)) = alone.into_iter().find(|(_, found)| *found != 0) {
-                return bad(what, found);
+            if char_min != 0 {
+                return bad("shortest character n-gram", char_min.into());
+            }
+            if char_max != 0 {
+                return bad("longest character n-gram", char_max.into());
+            }
+            if marks || cased {
+                return bad("flags", flags.into());
             }
             if !(1..=MAX_TOKENS).contains(&max) {
                 return bad("text limit in tokens", max.into());
