@@ -21,9 +21,11 @@ pub mod random;
 mod recipe;
 mod select;
 mod state;
+mod tokenizer;
 mod train;
 
 pub use error::TrainError;
 pub use log::Event;
 pub use recipe::{ClassWeights, DataRecipe, Recipe, TrainRecipe};
+pub use tokenizer::{ModelName, TokenizerRecipe};
 pub use train::{TrainOptions, Trained, train};
