@@ -123,7 +123,8 @@ impl CaseParts {
         let ngrams = Ngrams::new(spec).unwrap();
         assert_eq!(ngrams.features_into(words.as_bytes(), &mut features).len, features.len());
         let vocabulary = Builder::new(&features, 8).unwrap();
-        let mut parts = Self::of(&["world", "sport", "tech"], spec, 8, &vocabulary, &Self::small_bag(&vocabulary));
+        let mut parts =
+            Self::of(&["world", "sport", "tech"], spec, 8, &vocabulary, &Self::small_bag(&vocabulary));
         parts.set_golden(&GOLDEN_TEXTS);
         parts
     }
@@ -163,8 +164,18 @@ impl CaseParts {
         let NgramSpec { word_max, char_min, char_max, marks, cased, skips, max_bytes } = spec;
         let unicode = (major, minor);
         let units = Units::Words;
-        let text =
-            TextSpec { units, word_max, char_min, char_max, marks, cased, skips, unicode, max_bytes, max_ids };
+        let text = TextSpec {
+            units,
+            word_max,
+            char_min,
+            char_max,
+            marks,
+            cased,
+            skips,
+            unicode,
+            max_bytes,
+            max_ids,
+        };
         let calibration = Calibration { score_scale: 0.001, temperature: 1.5, abstain_below: 0.4 };
         let blank = NewVector { text: Vec::new(), ids: Vec::new(), scores: vec![0; names.len()] };
         let classes = names.len() as u32;
@@ -251,7 +262,7 @@ pub fn minimal_case() -> Vec<u8> {
     CaseParts::minimal().build()
 }
 
-/// Memory that is enough for every small case.
+/// Memory for a session.
 #[derive(Clone, Debug)]
 pub struct Scratch {
     ids: Vec<u32>,
@@ -270,6 +281,18 @@ impl Scratch {
             numbers: vec![0; 4096 + 65_535],
             tokens: vec![0; 65_535],
             cells: vec![Cell::default(); 1 << 15],
+        }
+    }
+
+    /// Memory for one case.
+    #[must_use]
+    pub fn of<B: AsRef<[u8]>>(case: &Case<B>) -> Self {
+        let cost = case.cost();
+        Self {
+            ids: vec![0; cost.ids],
+            numbers: vec![0; cost.numbers],
+            tokens: vec![0; cost.tokens],
+            cells: vec![Cell::default(); cost.cells],
         }
     }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 
-use typecase_engine::{Case, Cell, Error, FormatError, Integrity, Kind, Memory, Session, Tokenizer, TokenizerError};
+use typecase_engine::{
+    Case, Cell, Error, FormatError, Integrity, Kind, Memory, Session, Tokenizer, TokenizerError,
+};
 use typecase_tests::subword::{MAX_TOKENS, MODELS, minimal_case, table};
 use typecase_tests::{CaseParts, GOLDEN_TEXTS, Scratch, number, record};
 use typecase_text::hash;
@@ -196,7 +198,8 @@ fn any_bytes_have_a_verdict() {
         let file = CaseParts::subword(model).build();
         let case = Case::parse(file.as_slice()).unwrap();
         for len in (0..200).chain([5000]) {
-            let text: Vec<u8> = (0..len).map(|_| if next() < 128 { b"w123 .x"[len % 7] } else { next() }).collect();
+            let text: Vec<u8> =
+                (0..len).map(|_| if next() < 128 { b"w123 .x"[len % 7] } else { next() }).collect();
             let verdict = typecase_engine::classify(&case, &text, scratch.memory());
             assert!(verdict.unknown_words <= verdict.words && verdict.words <= MAX_TOKENS);
         }

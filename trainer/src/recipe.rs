@@ -272,6 +272,9 @@ mod tests {
         let recipe = parse("name = \"a\"\n[data]\ntrain = [\"t.csv\"]").unwrap();
         assert_eq!(recipe.train, TrainRecipe::default());
         assert_eq!(recipe.data.validation_share, 0.1);
+        // What it does not ask for does not stand in what is written: its digest is part of cases.
+        let written = toml::to_string(&recipe).unwrap();
+        assert!(!written.contains("token"), "{written}");
     }
 
     #[test]

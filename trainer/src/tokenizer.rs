@@ -149,7 +149,10 @@ mod tests {
     fn one_source_is_needed_and_settings_are_in_range() {
         let table = [
             ("", "tokenizer has neither file nor learn, one is needed"),
-            ("file = \"t.json\"\nlearn = \"bpe\"", "tokenizer.file and tokenizer.learn found, one is allowed"),
+            (
+                "file = \"t.json\"\nlearn = \"bpe\"",
+                "tokenizer.file and tokenizer.learn found, one is allowed",
+            ),
             (
                 "file = \"t.json\"\nlowercase = true",
                 "tokenizer.vocabulary or tokenizer.lowercase found, a file has its own",

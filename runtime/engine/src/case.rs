@@ -10,9 +10,9 @@ use typecase_case::sections::provenance::Provenance;
 use typecase_case::sections::text::TextSpec;
 use typecase_case::{Container, Error as FormatError, Integrity, Kind, Section};
 use typecase_kernels::{Norm, probability, scalar};
+use typecase_text::subword::Cell;
 #[cfg(feature = "subword")]
 use typecase_text::subword::Tokenizer;
-use typecase_text::subword::Cell;
 use typecase_text::{Encoded, NgramSpec, Ngrams, UNICODE_VERSION, Vocabulary, vocabulary};
 
 use crate::error::Error;
@@ -238,7 +238,9 @@ impl<B: AsRef<[u8]>> Case<B> {
                 let ids = memory.ids.get_mut(..limit).unwrap_or_default();
                 self.facts.ngrams.encode_into(text, &self.vocabulary(), ids)
             }
-            Some(tokens) => tokens.encode_into(text, self.span(&tokens.table), &self.vocabulary(), limit, memory),
+            Some(tokens) => {
+                tokens.encode_into(text, self.span(&tokens.table), &self.vocabulary(), limit, memory)
+            }
         }
     }
 

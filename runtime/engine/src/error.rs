@@ -107,9 +107,7 @@ impl fmt::Display for Error {
             Self::Golden { index, what } => {
                 write!(f, "golden vector {index}: {what} differ from those in the case")
             }
-            Self::NoSubword => {
-                f.write_str("case needs the sub-word tokenizer, which is not in this build")
-            }
+            Self::NoSubword => f.write_str("case needs the sub-word tokenizer, which is not in this build"),
             #[cfg(feature = "subword")]
             Self::Tokenizer(error) => error.fmt(f),
         }

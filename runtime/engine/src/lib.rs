@@ -50,5 +50,5 @@ pub use typecase_case::{Error as FormatError, Integrity, Kind, Record};
 pub use typecase_kernels::Norm;
 pub use typecase_text::subword::Cell;
 #[cfg(feature = "subword")]
-pub use typecase_text::subword::{Tokenizer, TokenizerError};
+pub use typecase_text::subword::{Model as TokenizerModel, Tokenizer, TokenizerError};
 pub use typecase_text::{Encoded, NgramSpec, Ngrams, UNICODE_VERSION, Vocabulary};

@@ -60,7 +60,8 @@ impl<'t> TokenNgrams<'t> {
         if max_bytes > allowed {
             return Err(SpecError::TooManyBytes { found: max_bytes, allowed });
         }
-        let [bytes, tokens] = [max_bytes, max_tokens].map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let [bytes, tokens] =
+            [max_bytes, max_tokens].map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let needed = tokenizer.template().needed(tokens, false).max(1);
         if tokens < needed {
             let needed = u32::try_from(needed).unwrap_or(u32::MAX);
@@ -99,8 +100,7 @@ impl<'t> TokenNgrams<'t> {
         ids: &mut [u32],
     ) -> Encoded {
         let cut = self.cut(text, memory);
-        let found =
-            self.ngrams.encode_tokens_into(cut.tokens, self.tokenizer.unknown_id(), vocabulary, ids);
+        let found = self.ngrams.encode_tokens_into(cut.tokens, self.tokenizer.unknown_id(), vocabulary, ids);
         cut.report(found)
     }
 
@@ -142,10 +142,6 @@ struct Cut<'m> {
 
 impl Cut<'_> {
     fn report(&self, found: Encoded) -> Encoded {
-        Encoded {
-            truncated: self.truncated || found.truncated,
-            invalid_utf8: self.invalid_utf8,
-            ..found
-        }
+        Encoded { truncated: self.truncated || found.truncated, invalid_utf8: self.invalid_utf8, ..found }
     }
 }

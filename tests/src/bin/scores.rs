@@ -42,8 +42,7 @@ fn run(path: &str, kernels: &str, way: Way) -> Result<(), String> {
     let cost = case.cost();
     let (mut ids, mut numbers) = (vec![0; cost.ids], vec![0; cost.numbers]);
     let (mut tokens, mut cells) = (vec![0; cost.tokens], vec![Cell::default(); cost.cells]);
-    let mut memory =
-        Memory { ids: &mut ids, numbers: &mut numbers, tokens: &mut tokens, cells: &mut cells };
+    let mut memory = Memory { ids: &mut ids, numbers: &mut numbers, tokens: &mut tokens, cells: &mut cells };
     let mut out = BufWriter::new(io::stdout().lock());
     let vectors = case.verify(&mut memory);
     let vectors = vectors.map_err(|error| format!("{path}: {error} (code {})", error.code()))?;

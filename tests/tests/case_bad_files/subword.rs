@@ -48,21 +48,22 @@ fn add_texts(files: &mut BadFiles) {
     };
     files.subword("tokenizer_for_words", unasked, E::Mismatch { what, left: 1, right: 0 });
     let flags = E::UnknownFlags { section: 8, flags: 1 };
-    let ignorable = |parts: &mut CaseParts| parts.sections.iter_mut().for_each(|s| s.1 = (s.0 == TABLE).into());
+    let ignorable =
+        |parts: &mut CaseParts| parts.sections.iter_mut().for_each(|s| s.1 = (s.0 == TABLE).into());
     files.subword("tokenizer_may_be_ignored", ignorable, flags);
     files.subword("tokens_with_normaliser_1", set(TEXT, 1, 1, 1), range("normaliser", 1));
-    files.subword("tokens_with_shortest_characters", set(TEXT, 3, 1, 1), range("shortest character n-gram", 1));
+    files.subword(
+        "tokens_with_shortest_characters",
+        set(TEXT, 3, 1, 1),
+        range("shortest character n-gram", 1),
+    );
     files.subword("tokens_with_longest_characters", set(TEXT, 4, 1, 3), range("longest character n-gram", 3));
     files.subword("tokens_with_marks", set(TEXT, 5, 1, 5), range("flags", 5));
     files.subword("tokens_with_case", set(TEXT, 5, 1, 2), range("flags", 2));
     files.subword("tokens_in_ngrams_of_7", set(TEXT, 2, 1, 7), SpecError::WordOrder(7));
     files.subword("texts_of_0_tokens", set(TEXT, 16, 4, 0), range("text limit in tokens", 0));
     files.subword("texts_of_65536_tokens", set(TEXT, 16, 4, 65_536), range("text limit in tokens", 65_536));
-    files.subword(
-        "token_text_reserved",
-        set(TEXT, 20, 1, 1),
-        E::Reserved { section: TEXT.0, offset: 20 },
-    );
+    files.subword("token_text_reserved", set(TEXT, 20, 1, 1), E::Reserved { section: TEXT.0, offset: 20 });
     let few = SpecError::TooFewTokens { found: 11, needed: 12 };
     files.subword("fewer_tokens_than_the_tokenizer_leaves", set(TEXT, 16, 4, 11), few);
     let many = SpecError::TooManyBytes { found: 65_537, allowed: 65_536 };
@@ -96,7 +97,11 @@ fn add_tables(files: &mut BadFiles) {
     files.subword("table_of_later_unicode", set(TABLE, 2, 1, (major + 1).into()), Error::Tokenizer(unicode));
     let (major, minor) = REFERENCE_VERSION;
     let reference = T::Reference { table: (major, minor + 1), program: (major, minor) };
-    files.subword("table_of_later_reference", set(TABLE, 5, 1, (minor + 1).into()), Error::Tokenizer(reference));
+    files.subword(
+        "table_of_later_reference",
+        set(TABLE, 5, 1, (minor + 1).into()),
+        Error::Tokenizer(reference),
+    );
     let added = T::Added(added::TableError::Short { found: 60 });
     files.subword("table_added_token_cut", begins(0, 0xFF), Error::Tokenizer(added));
     let normalizers = T::Normalizers(normalize::TableError::Header);

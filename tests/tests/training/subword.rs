@@ -10,7 +10,7 @@ use typecase_text::subword::normalize::{self, Bert, NormalizerSpec};
 use typecase_text::subword::split::{self, Step};
 use typecase_text::subword::template::Draft;
 use typecase_text::subword::{ModelTable, TokenizerParts, added, wordpiece};
-use typecase_train::{Event, Recipe, TrainError, TokenizerRecipe};
+use typecase_train::{Event, Recipe, TokenizerRecipe, TrainError};
 
 use crate::{SAMPLE_CSV, Workshop, case, recipe};
 

@@ -89,7 +89,8 @@ mod tests {
         let f = hash::finish;
         let [ab, bc] = [hash::join(a, b), hash::join(b, c)];
         let abc = hash::join(ab, c);
-        let all = [(f(a), true), (f(b), false), (f(ab), false), (f(c), true), (f(bc), false), (f(abc), false)];
+        let all =
+            [(f(a), true), (f(b), false), (f(ab), false), (f(c), true), (f(bc), false), (f(abc), false)];
         assert_eq!(features(NgramSpec::words(3), &[0, 7, 0x3F_FFFF]), all);
         let skips = NgramSpec { skips: true, ..NgramSpec::words(1) };
         let skip = f(hash::join(hash::join(a, Tokens::SKIP), c));
@@ -104,7 +105,8 @@ mod tests {
         single.dedup();
         assert_eq!(single.len(), 1 << 16);
         let pair = |left, right| hash::finish(hash::join(token_hash(left), token_hash(right)));
-        let mut pairs: Vec<u32> = (0..40).flat_map(|left| (0..40).map(move |right| pair(left, right))).collect();
+        let mut pairs: Vec<u32> =
+            (0..40).flat_map(|left| (0..40).map(move |right| pair(left, right))).collect();
         pairs.extend((0..40).map(|id| hash::finish(token_hash(id))));
         pairs.sort_unstable();
         pairs.dedup();
