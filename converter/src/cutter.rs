@@ -21,12 +21,12 @@ pub struct Subword {
 }
 
 /// Cuts texts into features: hashed n-grams of words, or of the tokens of a sub-word tokenizer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Cutter<'t> {
     /// N-grams of words.
     Words(Ngrams),
     /// N-grams of tokens.
-    Tokens(TokenNgrams<'t>),
+    Tokens(Box<TokenNgrams<'t>>),
 }
 
 /// One thread's memory for a [`Cutter`].
@@ -49,7 +49,7 @@ impl<'t> Cutter<'t> {
         let TextSettings { word_ngrams: ngram_max, skips, max_bytes, .. } = *text;
         let max_tokens = text.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
         let spec = TokenSpec { ngram_max, skips, max_bytes, max_tokens };
-        TokenNgrams::new(tokenizer, spec).map(Self::Tokens).map_err(|e| bad(&e))
+        TokenNgrams::new(tokenizer, spec).map(|ngrams| Self::Tokens(Box::new(ngrams))).map_err(|e| bad(&e))
     }
 
     /// The memory that each thread needs.
