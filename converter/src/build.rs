@@ -1,9 +1,10 @@
 //! Lays out a case and runs it: golden vectors, temperature and accuracy come from the engine itself.
 
 use typecase_case::sections::golden::{self, NewVector};
-use typecase_case::sections::{labels, provenance, text::TextSpec};
+use typecase_case::sections::text::{TextSpec, Units};
+use typecase_case::sections::{labels, provenance};
 use typecase_case::{Kind, Writer};
-use typecase_engine::{Calibration, Case, Memory, UNICODE_VERSION, classify};
+use typecase_engine::{Calibration, Case, Cell, Memory, UNICODE_VERSION, classify};
 use typecase_text::vocabulary::Builder;
 
 use crate::checkpoint::Checkpoint;
@@ -42,6 +43,7 @@ pub(crate) fn case(
     let classes = u32::try_from(checkpoint.labels.len()).unwrap_or(u32::MAX);
     let (major, minor, _) = UNICODE_VERSION;
     let text = TextSpec {
+        units: checkpoint.max_tokens().map_or(Units::Words, |max| Units::Tokens { max }),
         word_max: checkpoint.text.word_ngrams,
         char_min: checkpoint.text.char_ngrams_min,
         char_max: checkpoint.text.char_ngrams_max,
@@ -64,6 +66,9 @@ pub(crate) fn case(
         .section(Kind::VOCABULARY, table.to_bytes())
         .section(Kind::BAG, bag.encode()?)
         .section(Kind::CALIBRATION, calibration.encode());
+    if let Some(tokenizer) = &checkpoint.tokenizer {
+        writer.section(Kind::TOKENIZER, tokenizer.table.clone());
+    }
 
     // Run the bag once with golden vectors of the right form and no content, to learn their content.
     let texts: Vec<&str> = match options.golden_texts.as_slice() {
@@ -99,8 +104,7 @@ pub(crate) fn case(
 
     // The last word is the engine's: the bytes open, and every golden vector comes out exactly.
     let shipped = Case::parse(bytes.as_slice())?;
-    let (mut ids, mut numbers) = scratch(&shipped);
-    shipped.verify(&mut Memory { ids: &mut ids, numbers: &mut numbers })?;
+    shipped.verify(&mut Scratch::of(&shipped).memory())?;
 
     let report = Report {
         name: checkpoint.name.clone(),
@@ -149,33 +153,49 @@ fn best(logits: &[f32]) -> u32 {
 /// A case with memory to run it.
 struct Runner<'c> {
     case: &'c Case<Vec<u8>>,
-    ids: Vec<u32>,
-    numbers: Vec<i32>,
+    scratch: Scratch,
 }
 
 impl<'c> Runner<'c> {
     fn new(case: &'c Case<Vec<u8>>) -> Self {
-        let (ids, numbers) = scratch(case);
-        Self { case, ids, numbers }
+        Self { case, scratch: Scratch::of(case) }
     }
 
     fn vector(&mut self, text: &[u8]) -> NewVector {
-        let encoded = self.case.ngrams().encode_into(text, &self.case.vocabulary(), &mut self.ids);
-        let ids = self.ids[..encoded.len].to_vec();
-        let memory = Memory { ids: &mut self.ids, numbers: &mut self.numbers };
-        NewVector { text: text.to_vec(), ids, scores: classify(self.case, text, memory).scores.to_vec() }
+        let verdict = classify(self.case, text, self.scratch.memory());
+        let (count, scores) = (verdict.tokens as usize, verdict.scores.to_vec());
+        NewVector { text: text.to_vec(), ids: self.scratch.ids[..count].to_vec(), scores }
     }
 
     /// Logits before temperature, and the label.
     fn logits(&mut self, text: &str) -> (Vec<f32>, u32) {
-        let memory = Memory { ids: &mut self.ids, numbers: &mut self.numbers };
-        let verdict = classify(self.case, text.as_bytes(), memory);
+        let verdict = classify(self.case, text.as_bytes(), self.scratch.memory());
         let scale = verdict.score_scale * self.case.calibration().temperature;
         (verdict.scores.iter().map(|&score| score as f32 * scale).collect(), verdict.label_index)
     }
 }
 
-fn scratch<B: AsRef<[u8]>>(case: &Case<B>) -> (Vec<u32>, Vec<i32>) {
-    let cost = case.cost();
-    (vec![0; cost.ids], vec![0; cost.numbers])
+/// The memory of a session.
+struct Scratch {
+    ids: Vec<u32>,
+    numbers: Vec<i32>,
+    tokens: Vec<u32>,
+    cells: Vec<Cell>,
+}
+
+impl Scratch {
+    fn of<B: AsRef<[u8]>>(case: &Case<B>) -> Self {
+        let cost = case.cost();
+        Self {
+            ids: vec![0; cost.ids],
+            numbers: vec![0; cost.numbers],
+            tokens: vec![0; cost.tokens],
+            cells: vec![Cell::default(); cost.cells],
+        }
+    }
+
+    fn memory(&mut self) -> Memory<'_> {
+        let Self { ids, numbers, tokens, cells } = self;
+        Memory { ids, numbers, tokens, cells }
+    }
 }

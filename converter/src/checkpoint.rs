@@ -1,9 +1,12 @@
-//! The checkpoint: what training leaves behind and conversion starts from. A folder with two files.
+//! The checkpoint: what training leaves behind and conversion starts from. A folder with two files, or three.
 //!
 //! `checkpoint.toml`: format, name, labels, text settings, pooling, temperature, provenance.
 //! `checkpoint.safetensors`: `features` u32 \[n\], `counts` u32 \[n\] (training texts with the feature), `embedding`
 //! f32 \[n, width\], `bias` f32 \[width\], and with a hidden layer `head.weight` f32 \[classes, width\] and `head.bias`
-//! f32 \[classes\].
+//! f32 \[classes\]; with a sub-word tokenizer its table, `tokenizer` u8 \[bytes\].
+//! `tokenizer.json`: with a sub-word tokenizer, what the table was compiled from.
+//!
+//! The format is 2 with a sub-word tokenizer and 1 without, so that a program that knows none refuses it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,11 +16,18 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use typecase_engine::{NgramSpec, Ngrams, Pooling};
 
+use crate::cutter::{Cutter, DEFAULT_MAX_TOKENS, Subword};
 use crate::error::ConvertError;
 
+/// Without a sub-word tokenizer.
 const FORMAT: u32 = 1;
+/// With one.
+const FORMAT_SUBWORD: u32 = 2;
 const NUMBERS: &str = "checkpoint.toml";
 const TENSORS: &str = "checkpoint.safetensors";
+const TOKENIZER: &str = "tokenizer.json";
+/// The tensor that is the table of the sub-word tokenizer.
+const TABLE: &str = "tokenizer";
 
 /// A trained bag in floating point.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +38,8 @@ pub struct Checkpoint {
     pub labels: Vec<String>,
     /// How texts are cut.
     pub text: TextSettings,
+    /// What n-grams are made of, if it is not words.
+    pub tokenizer: Option<Subword>,
     /// How sums are normalised.
     pub pooling: Pooling,
     /// Hashed features, distinct.
@@ -61,7 +73,7 @@ pub struct DenseHead {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TextSettings {
-    /// Word n-grams of 1 to this many words.
+    /// N-grams of 1 to this many words, or tokens of a sub-word tokenizer.
     pub word_ngrams: u8,
     /// Character n-grams of at least this many characters; 0 for none.
     pub char_ngrams_min: u8,
@@ -75,6 +87,8 @@ pub struct TextSettings {
     pub skips: bool,
     /// Bytes of a text that are looked at.
     pub max_bytes: u32,
+    /// With a sub-word tokenizer: tokens of a text that are looked at; without it 512.
+    pub max_tokens: Option<u32>,
 }
 
 impl Default for TextSettings {
@@ -88,12 +102,13 @@ impl Default for TextSettings {
             cased: spec.cased,
             skips: spec.skips,
             max_bytes: spec.max_bytes,
+            max_tokens: None,
         }
     }
 }
 
 impl TextSettings {
-    /// The tokenizer for these settings.
+    /// The n-grams of words for these settings.
     ///
     /// # Errors
     /// [`ConvertError::Options`] if a setting is out of range.
@@ -135,8 +150,9 @@ impl Checkpoint {
             fs::read_to_string(&path).map_err(|source| ConvertError::Io { path: path.clone(), source })?;
         let numbers: Numbers =
             toml::from_str(&text).map_err(|e| ConvertError::checkpoint(&path, e.message().to_owned()))?;
-        if numbers.format != FORMAT {
-            let reason = format!("format {} found, this program reads {FORMAT}", numbers.format);
+        if !(FORMAT..=FORMAT_SUBWORD).contains(&numbers.format) {
+            let reason =
+                format!("format {} found, this program reads {FORMAT} and {FORMAT_SUBWORD}", numbers.format);
             return Err(ConvertError::checkpoint(path, reason));
         }
         let pooling = match numbers.pooling.as_str() {
@@ -161,10 +177,19 @@ impl Checkpoint {
         } else {
             None
         };
+        let tokenizer = if numbers.format == FORMAT_SUBWORD {
+            let table = tensors.of_type(TABLE, Dtype::U8)?.to_vec();
+            let path = folder.join(TOKENIZER);
+            let json = fs::read_to_string(&path).map_err(|source| ConvertError::Io { path, source })?;
+            Some(Subword { json, table })
+        } else {
+            None
+        };
         let checkpoint = Self {
             name: numbers.name,
             labels: numbers.labels,
             text: numbers.text,
+            tokenizer,
             pooling,
             width: bias.len(),
             features,
@@ -179,7 +204,7 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Writes a checkpoint folder: both files beside their old versions first, then renamed over them.
+    /// Writes a checkpoint folder: each file beside its old version first, then renamed over it.
     ///
     /// # Errors
     /// [`ConvertError::Io`] if a file cannot be written.
@@ -190,7 +215,7 @@ impl Checkpoint {
             Pooling::SquareRoot => "square-root",
         };
         let numbers = Numbers {
-            format: FORMAT,
+            format: if self.tokenizer.is_some() { FORMAT_SUBWORD } else { FORMAT },
             name: self.name.clone(),
             labels: self.labels.clone(),
             pooling: pooling.to_owned(),
@@ -214,6 +239,9 @@ impl Checkpoint {
             parts.push(("head.weight", Dtype::F32, vec![classes, self.width], f32s(&head.weights)));
             parts.push(("head.bias", Dtype::F32, vec![classes], f32s(&head.bias)));
         }
+        if let Some(Subword { table, .. }) = &self.tokenizer {
+            parts.push((TABLE, Dtype::U8, vec![table.len()], table.clone()));
+        }
         let views = parts.iter().map(|(name, dtype, shape, bytes)| {
             TensorView::new(*dtype, shape.clone(), bytes).map(|view| (*name, view))
         });
@@ -222,6 +250,9 @@ impl Checkpoint {
             .and_then(|views| safetensors::serialize(views, None))
             .map_err(|e| ConvertError::checkpoint(folder, e.to_string()))?;
         fs::create_dir_all(folder).map_err(|source| ConvertError::Io { path: folder.to_owned(), source })?;
+        if let Some(Subword { json, .. }) = &self.tokenizer {
+            write_whole(&folder.join(TOKENIZER), json.as_bytes())?;
+        }
         write_whole(&folder.join(TENSORS), &tensors)?;
         write_whole(&folder.join(NUMBERS), numbers.as_bytes())
     }
@@ -244,6 +275,19 @@ impl Checkpoint {
     #[must_use]
     pub fn is_at(folder: &Path) -> bool {
         folder.join(NUMBERS).is_file()
+    }
+
+    /// What cuts its texts.
+    ///
+    /// # Errors
+    /// [`ConvertError::Options`] if its text settings or its sub-word tokenizer make no sense.
+    pub fn cutter(&self) -> Result<Cutter<'_>, ConvertError> {
+        Cutter::new(&self.text, self.tokenizer.as_ref().map(|tokenizer| tokenizer.table.as_slice()))
+    }
+
+    /// Tokens of a text that are looked at, if there is a sub-word tokenizer.
+    pub(crate) fn max_tokens(&self) -> Option<u32> {
+        self.tokenizer.as_ref().map(|_| self.text.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS))
     }
 
     /// Does all fit together?
@@ -284,7 +328,7 @@ impl Checkpoint {
         if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
             return bad(format!("feature {:#010x} found twice, features must be distinct", pair[0]));
         }
-        self.text.ngrams().map(|_| ())
+        self.cutter().map(|_| ())
     }
 }
 
@@ -305,7 +349,7 @@ struct Tensors<'a> {
 }
 
 impl Tensors<'_> {
-    fn words(&self, name: &str, dtype: Dtype) -> Result<Vec<[u8; 4]>, ConvertError> {
+    fn of_type(&self, name: &str, dtype: Dtype) -> Result<&[u8], ConvertError> {
         let fault = |reason: String| ConvertError::checkpoint(self.path, reason);
         let tensor = self.tensors.tensor(name).map_err(|_| fault(format!("no tensor {name:?} found")))?;
         if tensor.dtype() != dtype {
@@ -314,7 +358,11 @@ impl Tensors<'_> {
                 tensor.dtype()
             )));
         }
-        Ok(tensor.data().as_chunks::<4>().0.to_vec())
+        Ok(tensor.data())
+    }
+
+    fn words(&self, name: &str, dtype: Dtype) -> Result<Vec<[u8; 4]>, ConvertError> {
+        Ok(self.of_type(name, dtype)?.as_chunks::<4>().0.to_vec())
     }
 
     fn u32s(&self, name: &str) -> Result<Vec<u32>, ConvertError> {

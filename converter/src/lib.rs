@@ -21,6 +21,7 @@
 mod build;
 pub mod calibrate;
 mod checkpoint;
+mod cutter;
 mod error;
 mod gate;
 pub mod paired;
@@ -32,6 +33,7 @@ pub mod tokenizer;
 use std::fmt;
 
 pub use checkpoint::{Checkpoint, DenseHead, TextSettings};
+pub use cutter::{CutMemory, Cutter, DEFAULT_MAX_TOKENS, Subword};
 pub use error::ConvertError;
 pub use gate::{Report, Side};
 pub use parent::Parent;

@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use typecase_engine::{Ngrams, Pooling};
+use typecase_engine::Pooling;
 
 use crate::checkpoint::Checkpoint;
+use crate::cutter::Cutter;
 use crate::error::ConvertError;
 
 /// Runs a checkpoint in floating point.
 #[derive(Debug)]
 pub struct Parent<'c> {
     checkpoint: &'c Checkpoint,
-    ngrams: Ngrams,
+    cutter: Cutter<'c>,
     rows: HashMap<u32, u32>,
 }
 
@@ -20,10 +21,10 @@ impl<'c> Parent<'c> {
     /// Prepares a checkpoint.
     ///
     /// # Errors
-    /// [`ConvertError::Options`] if its text settings are out of range.
+    /// [`ConvertError::Options`] if its text settings or its sub-word tokenizer make no sense.
     pub fn new(checkpoint: &'c Checkpoint) -> Result<Self, ConvertError> {
         let rows = checkpoint.features.iter().copied().zip(0..).collect();
-        Ok(Self { checkpoint, ngrams: checkpoint.text.ngrams()?, rows })
+        Ok(Self { checkpoint, cutter: checkpoint.cutter()?, rows })
     }
 
     /// The logits of a text, one a class, before temperature.
@@ -32,7 +33,7 @@ impl<'c> Parent<'c> {
         let Checkpoint { width, embedding, bias, .. } = self.checkpoint;
         let mut sums = vec![0f32; *width];
         let mut count = 0u32;
-        self.ngrams.scan(text, |feature, _| {
+        self.cutter.scan(text, &mut self.cutter.memory(), |feature| {
             if let Some(&row) = self.rows.get(&feature) {
                 let start = row as usize * width;
                 sums.iter_mut()

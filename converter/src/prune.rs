@@ -34,6 +34,8 @@ pub(crate) fn bytes_per_row(checkpoint: &Checkpoint, options: &Options) -> u64 {
 pub(crate) fn first_guess(checkpoint: &Checkpoint, options: &Options) -> usize {
     let all = checkpoint.features.len();
     let Some(limit) = options.max_size else { return all };
+    let table = checkpoint.tokenizer.as_ref().map_or(0, |tokenizer| tokenizer.table.len() as u64);
+    let limit = limit.saturating_sub(table);
     let fits = |rows: u32| {
         let bag = shape(checkpoint, options, rows).section_bytes();
         Builder::table_bytes(rows, options.fingerprint_bits) + bag <= limit

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crate::engine::Verdict;
 use crate::engine::backend::{Program, Scorer, Unavailable, check};
+use crate::engine::{Cell, Memory, Verdict};
 use crate::options::{Backend, Options};
 use crate::{Case, Error};
 
@@ -170,6 +170,8 @@ impl Runnable {
             scorer,
             ids: vec![0; cost.ids].into_boxed_slice(),
             numbers: vec![0; cost.numbers].into_boxed_slice(),
+            tokens: vec![0; cost.tokens].into_boxed_slice(),
+            cells: vec![Cell::default(); cost.cells].into_boxed_slice(),
         }
     }
 }
@@ -204,6 +206,8 @@ pub struct Session {
     scorer: Option<Box<dyn Scorer>>,
     ids: Box<[u32]>,
     numbers: Box<[i32]>,
+    tokens: Box<[u32]>,
+    cells: Box<[Cell]>,
 }
 
 impl Session {
@@ -217,7 +221,8 @@ impl Session {
     #[inline]
     pub fn classify(&mut self, text: impl AsRef<[u8]>) -> Result<Verdict<'_>, Error> {
         let case = &self.prepared.case;
-        let encoded = case.encode_into(text.as_ref(), &mut self.ids);
+        let Self { ids, numbers, tokens, cells, .. } = self;
+        let encoded = case.encode_into(text.as_ref(), &mut Memory { ids, numbers, tokens, cells });
         let ids = self.ids.get(..encoded.len).unwrap_or_default();
         let elsewhere = match &mut self.scorer {
             None if self.prepared.other.is_none() => None,
@@ -249,7 +254,8 @@ impl Session {
     /// if it is another engine that does not give it.
     pub fn verify(&mut self) -> Result<u32, Error> {
         let case = &self.prepared.case;
-        let mut memory = crate::engine::Memory { ids: &mut self.ids, numbers: &mut self.numbers };
+        let Self { ids, numbers, tokens, cells, .. } = self;
+        let mut memory = Memory { ids, numbers, tokens, cells };
         let count = case.verify(&mut memory).map_err(|e| Error::invalid(case.name(), e))?;
         if let (Some(scorer), Some(other)) = (&mut self.scorer, &self.prepared.other) {
             check(&**case, &mut **scorer)

@@ -15,6 +15,7 @@
 pub mod bags;
 pub mod charsmaps;
 pub mod shapes;
+pub mod subword;
 pub mod texts;
 
 use std::collections::BTreeMap;
@@ -24,8 +25,8 @@ use typecase_case::sections::bag::NewBag;
 use typecase_case::sections::golden::NewVector;
 use typecase_case::sections::{golden, labels, provenance};
 use typecase_engine::{
-    BagShape, Calibration, Case, Error, Head, Integrity, Kind, Memory, NgramSpec, Ngrams, Pooling, TextSpec,
-    UNICODE_VERSION, classify,
+    BagShape, Calibration, Case, Cell, Error, Head, Integrity, Kind, Memory, NgramSpec, Ngrams, Pooling,
+    TextSpec, UNICODE_VERSION, Units, classify,
 };
 use typecase_text::vocabulary::Builder;
 
@@ -126,7 +127,14 @@ impl CaseParts {
         let ngrams = Ngrams::new(spec).unwrap();
         assert_eq!(ngrams.features_into(words.as_bytes(), &mut features).len, features.len());
         let vocabulary = Builder::new(&features, 8).unwrap();
+        let mut parts =
+            Self::of(&["world", "sport", "tech"], spec, 8, &vocabulary, &Self::small_bag(&vocabulary));
+        parts.set_golden(&GOLDEN_TEXTS);
+        parts
+    }
 
+    /// A bag of three classes with a head, with numbers that look random.
+    pub(crate) fn small_bag(vocabulary: &Builder) -> NewBag {
         let rows = vocabulary.shape().count();
         let shape = BagShape {
             rows,
@@ -143,17 +151,14 @@ impl CaseParts {
             (state >> 24) as i32 - 128
         };
         let weights = (0..rows * 5).map(|_| (next() >> 4) as i8).collect();
-        let bag = NewBag {
+        NewBag {
             shape,
             bias: (0..5).map(|_| next()).collect(),
             head_bias: (0..3).map(|_| 10 * next()).collect(),
             head_weights: (0..15).map(|_| next() as i8).collect(),
             scales: (0..rows).map(|_| next().unsigned_abs().max(1) as u8).collect(),
             weights,
-        };
-        let mut parts = Self::of(&["world", "sport", "tech"], spec, 8, &vocabulary, &bag);
-        parts.set_golden(&GOLDEN_TEXTS);
-        parts
+        }
     }
 
     /// A whole case, with golden vectors of sixteen empty texts that need not be right.
@@ -162,8 +167,19 @@ impl CaseParts {
         let (major, minor, _) = UNICODE_VERSION;
         let NgramSpec { word_max, char_min, char_max, marks, cased, skips, max_bytes } = spec;
         let unicode = (major, minor);
-        let text =
-            TextSpec { word_max, char_min, char_max, marks, cased, skips, unicode, max_bytes, max_ids };
+        let units = Units::Words;
+        let text = TextSpec {
+            units,
+            word_max,
+            char_min,
+            char_max,
+            marks,
+            cased,
+            skips,
+            unicode,
+            max_bytes,
+            max_ids,
+        };
         let calibration = Calibration { score_scale: 0.001, temperature: 1.5, abstain_below: 0.4 };
         let blank = NewVector { text: Vec::new(), ids: Vec::new(), scores: vec![0; names.len()] };
         let classes = names.len() as u32;
@@ -250,11 +266,13 @@ pub fn minimal_case() -> Vec<u8> {
     CaseParts::minimal().build()
 }
 
-/// Memory that is enough for every small case.
+/// Memory for a session.
 #[derive(Clone, Debug)]
 pub struct Scratch {
     ids: Vec<u32>,
     numbers: Vec<i32>,
+    tokens: Vec<u32>,
+    cells: Vec<Cell>,
 }
 
 impl Scratch {
@@ -262,12 +280,30 @@ impl Scratch {
     #[must_use]
     #[allow(clippy::new_without_default, reason = "half a megabyte is no default")]
     pub fn new() -> Self {
-        Self { ids: vec![0; 65_535], numbers: vec![0; 4096 + 65_535] }
+        Self {
+            ids: vec![0; 65_535],
+            numbers: vec![0; 4096 + 65_535],
+            tokens: vec![0; 65_535],
+            cells: vec![Cell::default(); 1 << 15],
+        }
+    }
+
+    /// Memory for one case.
+    #[must_use]
+    pub fn of<B: AsRef<[u8]>>(case: &Case<B>) -> Self {
+        let cost = case.cost();
+        Self {
+            ids: vec![0; cost.ids],
+            numbers: vec![0; cost.numbers],
+            tokens: vec![0; cost.tokens],
+            cells: vec![Cell::default(); cost.cells],
+        }
     }
 
     /// The memory.
     pub fn memory(&mut self) -> Memory<'_> {
-        Memory { ids: &mut self.ids, numbers: &mut self.numbers }
+        let Self { ids, numbers, tokens, cells } = self;
+        Memory { ids, numbers, tokens, cells }
     }
 
     /// Text, ids and scores, as the engine gives them.

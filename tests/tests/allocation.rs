@@ -9,8 +9,8 @@ use std::hint::black_box;
 use allocation_counter::measure;
 use checkpoints::Numbers;
 use typecase::Options;
-use typecase_engine::{Case, Integrity, Memory, Session};
-use typecase_tests::{CaseParts, minimal_case};
+use typecase_engine::{Case, Cell, Integrity, Memory, Session};
+use typecase_tests::{CaseParts, minimal_case, subword};
 
 /// The case that is built into the command.
 const SHIPPED: &[u8] = include_bytes!("../../models/news-64k.case");
@@ -47,7 +47,8 @@ fn allocates_nothing(what: &str, work: impl FnOnce()) {
 #[test]
 fn a_session_of_the_face_allocates_nothing() {
     let texts = texts(1000);
-    for bytes in [SHIPPED.to_vec(), minimal_case()] {
+    let subwords = subword::MODELS.map(|model| CaseParts::subword(model).build());
+    for bytes in [SHIPPED.to_vec(), minimal_case()].into_iter().chain(subwords) {
         let case = typecase::Case::from_bytes(bytes).unwrap();
         let runnable = typecase::prepare(&case, &Options::default()).unwrap();
         let mut session = runnable.session();
@@ -76,6 +77,12 @@ fn a_session_takes_its_memory_once() {
     let found = measure(|| session = Some(runnable.session()));
     assert_eq!(found.count_total, 2, "ids and numbers");
     assert_eq!(found.bytes_total, case.cost().scratch_bytes as u64, "as the case says before it runs");
+    let case = typecase::Case::from_bytes(subword::minimal_case()).unwrap();
+    let with_tokenizer = typecase::prepare(&case, &Options::default()).unwrap();
+    let found = measure(|| drop(black_box(with_tokenizer.session())));
+    assert_eq!(found.count_total, 4, "ids, numbers, tokens and cells");
+    assert_eq!(found.bytes_total, case.cost().scratch_bytes as u64);
+    let case = runnable.case().clone();
     let found = measure(|| drop(session));
     assert_eq!((found.count_total, found.count_current), (0, -2));
     let found = measure(|| drop(black_box(case.clone())));
@@ -84,8 +91,8 @@ fn a_session_takes_its_memory_once() {
 
 #[test]
 fn checking_a_case_over_a_slice_allocates_nothing() {
-    let minimal = minimal_case();
-    for bytes in [SHIPPED, &minimal] {
+    let (minimal, with_tokenizer) = (minimal_case(), subword::minimal_case());
+    for (bytes, sections) in [(SHIPPED, 7), (&minimal, 7), (&with_tokenizer, 8)] {
         for integrity in [Integrity::Digest, Integrity::Structure] {
             allocates_nothing("parsing", || {
                 let case = black_box(Case::parse_with(black_box(bytes), integrity));
@@ -97,7 +104,8 @@ fn checking_a_case_over_a_slice_allocates_nothing() {
             black_box((case.cost(), case.name(), case.digest(), case.payload(), case.calibration()));
             assert!(case.labels().iter().all(|label| !label.is_empty()));
             assert!(case.golden().iter().count() >= 16);
-            assert_eq!(case.sections().count(), 7);
+            assert_eq!(case.sections().count(), sections);
+            assert_eq!(case.tokenizer().is_some(), sections == 8);
             black_box(case.provenance().iter().count());
         });
     }
@@ -118,12 +126,15 @@ fn refusing_a_broken_case_allocates_nothing() {
 fn the_engine_with_the_callers_memory_allocates_nothing() {
     let texts = texts(1000);
     let hidden = CaseParts::minimal().build();
-    for bytes in [SHIPPED, &hidden] {
+    let with_tokenizer = subword::minimal_case();
+    for bytes in [SHIPPED, &hidden, &with_tokenizer] {
         let case = Case::parse(bytes).unwrap();
         let cost = case.cost();
         let (mut ids, mut numbers) = (vec![0; cost.ids], vec![0; cost.numbers]);
+        let (mut tokens, mut cells) = (vec![0; cost.tokens], vec![Cell::default(); cost.cells]);
         allocates_nothing("the engine", || {
-            let mut memory = Memory { ids: &mut ids, numbers: &mut numbers };
+            let (tokens, cells) = (&mut tokens, &mut cells);
+            let mut memory = Memory { ids: &mut ids, numbers: &mut numbers, tokens, cells };
             assert!(case.verify(&mut memory).unwrap() >= 16);
             let mut session = Session::new(&case, memory).unwrap();
             for text in &texts {
@@ -132,7 +143,7 @@ fn the_engine_with_the_callers_memory_allocates_nothing() {
             }
         });
         allocates_nothing("too little memory", || {
-            let memory = Memory { ids: &mut ids[1..], numbers: &mut numbers };
+            let memory = Memory { ids: &mut ids[1..], numbers: &mut numbers, ..Memory::default() };
             assert!(Session::new(&case, memory).is_err());
         });
     }

@@ -11,7 +11,7 @@ use typecase_case::sections::calibration::Calibration;
 use typecase_case::sections::golden::{self, GoldenVectors, NewVector};
 use typecase_case::sections::labels::{self, Labels};
 use typecase_case::sections::provenance::{self, Provenance};
-use typecase_case::sections::text::TextSpec;
+use typecase_case::sections::text::{TextSpec, Units};
 use typecase_case::{Container, Integrity, Kind, Writer};
 use typecase_engine::Case;
 use typecase_tests::{header, minimal_case, put, seal};
@@ -142,8 +142,9 @@ fn rewritten(file: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_case_that_is_read_and_written_has_the_same_bytes() {
-    let file = minimal_case();
-    assert_eq!(rewritten(&file), file);
+    for file in [minimal_case(), typecase_tests::subword::minimal_case()] {
+        assert_eq!(rewritten(&file), file);
+    }
 }
 
 /// The page with every line of a hex dump made right for the file.
@@ -201,11 +202,16 @@ proptest! {
 
     #[test]
     fn text_specifications_come_back(
-        orders: (u8, u8, u8), flags: (bool, bool, bool), unicode: (u8, u8), max_bytes in 1u32..=1 << 24, max_ids in 1u32..=65_535,
+        orders: (u8, u8, u8), flags: (bool, bool, bool), max_tokens in 0u32..=65_535, unicode: (u8, u8), max_bytes in 1u32..=1 << 24, max_ids in 1u32..=65_535,
     ) {
         let (word_max, char_min, char_max) = orders;
         let (marks, cased, skips) = flags;
-        let spec = TextSpec { word_max, char_min, char_max, marks, cased, skips, unicode, max_bytes, max_ids };
+        let units = Units::Words;
+        let spec = TextSpec { units, word_max, char_min, char_max, marks, cased, skips, unicode, max_bytes, max_ids };
+        prop_assert_eq!(TextSpec::parse(&spec.encode()), Ok(spec));
+        // Of tokens there are neither characters nor marks nor case.
+        let units = Units::Tokens { max: max_tokens.max(1) };
+        let spec = TextSpec { units, char_min: 0, char_max: 0, marks: false, cased: false, ..spec };
         prop_assert_eq!(TextSpec::parse(&spec.encode()), Ok(spec));
     }
 

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use skips::Skips;
 use tempfile::TempDir;
-use typecase_engine::{Case, Error, Integrity, Memory, classify};
-use typecase_tests::minimal_case;
+use typecase_engine::{Case, Error, Integrity, classify};
+use typecase_tests::{Scratch, minimal_case};
 use xtask::targets::{Answer, Programs, Ready, Target};
 use xtask::{skip, workspace_root};
 
@@ -36,6 +36,8 @@ enum Check {
     Limits(&'static str),
     /// So have texts that are hard on a tokenizer or an interface.
     Hostile(&'static str),
+    /// So have the texts of a case with a sub-word tokenizer; a target without one refuses the case by that name.
+    Subword,
     /// A case with a wrong byte in a section is refused, with the right exit code and reason.
     Errors,
     /// So is a case with a wrong byte in its header or its records.
@@ -47,6 +49,14 @@ enum Check {
 }
 
 impl Check {
+    /// All that a target is asked, in the order in which they run.
+    fn of(target: Target) -> Vec<Self> {
+        let mut all = Self::all();
+        // Into the place of its only case in flash no other fits.
+        all.retain(|check| *check != Self::Subword || target.only_case().is_none());
+        all
+    }
+
     /// All, in the order in which they run.
     fn all() -> Vec<Self> {
         let mut all: Vec<Self> = [Self::Golden, Self::Sample, Self::Limits, Self::Hostile]
@@ -55,7 +65,7 @@ impl Check {
             // The minimal case knows no word of them.
             .filter(|check| *check != Self::Sample("minimal"))
             .collect();
-        all.extend([Self::Errors, Self::ErrorsOfHeader, Self::ErrorsOfLength, Self::Reports]);
+        all.extend([Self::Subword, Self::Errors, Self::ErrorsOfHeader, Self::ErrorsOfLength, Self::Reports]);
         all
     }
 
@@ -65,6 +75,7 @@ impl Check {
             Self::Sample(case) => format!("sample:{case}"),
             Self::Limits(case) => format!("limits:{case}"),
             Self::Hostile(case) => format!("hostile:{case}"),
+            Self::Subword => "subword".to_owned(),
             Self::Errors => "errors".to_owned(),
             Self::ErrorsOfHeader => "errors:header".to_owned(),
             Self::ErrorsOfLength => "errors:length".to_owned(),
@@ -81,6 +92,7 @@ impl Check {
                 compare(ready, &opened, &texts::limits(&opened.case, ready.target().line_bytes()))
             }
             Self::Hostile(case) => compare(ready, &place.open(case), &texts::hostile()),
+            Self::Subword => subword(ready, place),
             Self::Errors => errors(ready, place, &DAMAGES),
             Self::ErrorsOfHeader => errors(ready, place, &DAMAGES_OF_HEADER),
             Self::ErrorsOfLength => errors(ready, place, &DAMAGES_OF_LENGTH),
@@ -105,12 +117,13 @@ impl Place {
     fn new() -> Self {
         let place = Self { folder: TempDir::new().unwrap(), root: workspace_root().unwrap() };
         fs::write(place.path("minimal"), minimal_case()).unwrap();
+        fs::write(place.path("subword"), typecase_tests::subword::minimal_case()).unwrap();
         place
     }
 
     fn path(&self, case: &str) -> PathBuf {
         match case {
-            "minimal" => self.folder.path().join("minimal.case"),
+            "minimal" | "subword" => self.folder.path().join(format!("{case}.case")),
             _ => self.root.join(format!("models/{case}.case")),
         }
     }
@@ -124,9 +137,8 @@ impl Place {
 /// What the engine in this process says of the bytes of a text that the target looks at.
 fn expected(case: &Case<Vec<u8>>, text: &[u8], target: Target) -> Answer {
     let text = &text[..target.line_bytes().unwrap_or(usize::MAX).min(text.len())];
-    let cost = case.cost();
-    let (mut ids, mut numbers) = (vec![0; cost.ids], vec![0; cost.numbers]);
-    let verdict = classify(case, text, Memory { ids: &mut ids, numbers: &mut numbers });
+    let mut scratch = Scratch::of(case);
+    let verdict = classify(case, text, scratch.memory());
     Answer {
         label: verdict.label.to_owned(),
         scores: verdict.scores.to_vec(),
@@ -167,6 +179,22 @@ fn golden(ready: &Ready, opened: &Opened) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn subword(ready: &Ready, place: &Place) -> Result<(), String> {
+    let opened = place.open("subword");
+    if ready.target().has_subword() {
+        golden(ready, &opened)?;
+        compare(ready, &opened, &texts::limits(&opened.case, ready.target().line_bytes()))?;
+        return compare(ready, &opened, &texts::hostile());
+    }
+    let refusal = ready.refuse(&opened.path).map_err(|error| format!("{error:#}"))?;
+    let is_named = refusal.code == Some(REFUSED) && names(&refusal.message, &Error::NoSubword);
+    if is_named {
+        Ok(())
+    } else {
+        Err(format!("{refusal:?}, needed exit code {REFUSED}: {}", Error::NoSubword))
+    }
 }
 
 /// A name, and a case made wrong.
@@ -251,7 +279,7 @@ fn conforms(target: Target) {
     };
     let skips = Skips::read();
     let mut wrong = Vec::new();
-    for check in Check::all() {
+    for check in Check::of(target) {
         let name = check.name();
         match (skips.reason(target, &name), check.run(&ready, &place)) {
             (None, Ok(())) => eprintln!("{name}: passed"),

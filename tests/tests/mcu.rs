@@ -16,7 +16,7 @@ fn expected(case: &Case<&[u8]>, text: &[u8]) -> String {
     let (mut ids, mut numbers) = (vec![0; case.cost().ids], vec![0; case.cost().numbers]);
     let cut = text.len() > LINE_BYTES;
     let text = &text[..text.len().min(LINE_BYTES)];
-    let verdict = classify(case, text, Memory { ids: &mut ids, numbers: &mut numbers });
+    let verdict = classify(case, text, Memory { ids: &mut ids, numbers: &mut numbers, ..Memory::default() });
     let scores: Vec<String> = verdict.scores.iter().map(ToString::to_string).collect();
     let named = [
         (cut, "cut"),

@@ -10,6 +10,8 @@ mod conversion;
 mod resume;
 #[path = "training/settings.rs"]
 mod settings;
+#[path = "training/subword.rs"]
+mod subword;
 
 use std::fs;
 use std::path::Path;

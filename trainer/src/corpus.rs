@@ -3,7 +3,7 @@
 use std::ops::{ControlFlow, Range};
 
 use rayon::prelude::*;
-use typecase_text::Ngrams;
+use typecase_convert::Cutter;
 
 /// Texts handled by one task: fixed, so that nothing depends on the number of threads.
 const CHUNK: usize = 1024;
@@ -18,12 +18,13 @@ pub(crate) struct Corpus {
 
 impl Corpus {
     /// Cuts all texts.
-    pub(crate) fn new(ngrams: &Ngrams, texts: &[&str], labels: Vec<u32>) -> Self {
+    pub(crate) fn new(cutter: &Cutter<'_>, texts: &[&str], labels: Vec<u32>) -> Self {
         let cut = |texts: &[&str]| {
+            let mut memory = cutter.memory();
             let (mut features, mut lens) = (Vec::new(), Vec::with_capacity(texts.len()));
             for text in texts {
                 let start = features.len();
-                ngrams.scan(text.as_bytes(), |feature, _| {
+                cutter.scan(text.as_bytes(), &mut memory, |feature| {
                     features.push(feature);
                     ControlFlow::Continue(())
                 });
@@ -182,11 +183,12 @@ impl FeatureIndex {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use typecase_text::NgramSpec;
+    use typecase_convert::TextSettings;
 
     fn corpus(texts: &[&str]) -> Corpus {
         let labels = (0..).take(texts.len()).map(|i| i % 2).collect();
-        Corpus::new(&Ngrams::new(NgramSpec::words(1)).unwrap(), texts, labels)
+        let settings = TextSettings { word_ngrams: 1, ..TextSettings::default() };
+        Corpus::new(&Cutter::new(&settings, None).unwrap(), texts, labels)
     }
 
     #[test]

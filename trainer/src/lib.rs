@@ -21,10 +21,12 @@ pub mod random;
 mod recipe;
 mod select;
 mod state;
+mod tokenizer;
 mod train;
 pub mod vocabulary;
 
 pub use error::TrainError;
 pub use log::Event;
 pub use recipe::{ClassWeights, DataRecipe, Recipe, TrainRecipe};
+pub use tokenizer::{ModelName, TokenizerRecipe};
 pub use train::{TrainOptions, Trained, train};

@@ -18,6 +18,13 @@ pub enum Event {
         /// SHA-256 of the training files, in hexadecimal.
         sha256: String,
     },
+    /// The sub-word tokenizer is read, or learnt.
+    Tokenizer {
+        /// Its ids are below this.
+        ids: u32,
+        /// Bytes that it takes in a case.
+        table_bytes: usize,
+    },
     /// The run goes on from a saved state.
     Resumed {
         /// Stage, from 1.

@@ -9,6 +9,7 @@ use typecase_convert::{Options, TextSettings};
 
 use crate::data::{Format, ReadOptions};
 use crate::error::TrainError;
+use crate::tokenizer::TokenizerRecipe;
 
 /// A whole recipe. Everything but the name and the data has a default.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub struct Recipe {
     /// How texts are cut.
     #[serde(default)]
     pub text: TextSettings,
+    /// A sub-word tokenizer, whose tokens take the place of words.
+    pub tokenizer: Option<TokenizerRecipe>,
     /// How the model learns.
     #[serde(default)]
     pub train: TrainRecipe,
@@ -155,7 +158,7 @@ impl From<PoolingName> for Pooling {
 }
 
 impl Recipe {
-    /// Reads and checks a recipe, and the golden texts it names.
+    /// Reads and checks a recipe, and the golden texts and the tokenizer it names.
     ///
     /// # Errors
     /// [`TrainError::Io`] if a file cannot be read, [`TrainError::Recipe`] if it makes no sense.
@@ -166,6 +169,9 @@ impl Recipe {
             let golden = path.parent().unwrap_or_else(|| Path::new("")).join(golden);
             let texts = fs::read_to_string(&golden).map_err(|e| TrainError::io(&golden, e))?;
             recipe.convert.golden_texts = texts.lines().map(str::to_owned).collect();
+        }
+        if let Some(tokenizer) = &mut recipe.tokenizer {
+            tokenizer.read(path)?;
         }
         Ok(recipe)
     }
@@ -201,6 +207,8 @@ impl Recipe {
             name.parse::<Format>().map_err(|e| e.to_string())?;
         }
         self.text.ngrams().map_err(|e| e.to_string())?;
+        self.text.check_units(self.tokenizer.is_some()).map_err(|e| e.to_string())?;
+        self.tokenizer.as_ref().map_or(Ok(()), TokenizerRecipe::check)?;
         if keep.contains(&0) || !keep.is_sorted_by(|a, b| a > b) {
             return Err(format!("train.keep {keep:?} found, allowed are falling numbers above 0"));
         }
@@ -264,6 +272,9 @@ mod tests {
         let recipe = parse("name = \"a\"\n[data]\ntrain = [\"t.csv\"]").unwrap();
         assert_eq!(recipe.train, TrainRecipe::default());
         assert_eq!(recipe.data.validation_share, 0.1);
+        // What it does not ask for does not stand in what is written: its digest is part of cases.
+        let written = toml::to_string(&recipe).unwrap();
+        assert!(!written.contains("token"), "{written}");
     }
 
     #[test]
@@ -286,6 +297,18 @@ mod tests {
             (
                 "name = \"a\"\n[data]\ntrain = [\"t\"]\n[text]\nword_ngrams = 9",
                 "r.toml: word n-grams up to 9, allowed are 1 to 6",
+            ),
+            (
+                "name = \"a\"\n[data]\ntrain = [\"t\"]\n[text]\nmax_tokens = 9",
+                "r.toml: text.max_tokens 9 found, it needs a sub-word tokenizer",
+            ),
+            (
+                "name = \"a\"\n[data]\ntrain = [\"t\"]\n[text]\nmarks = true\n[tokenizer]\nlearn = \"bpe\"",
+                "r.toml: text.marks is set, a sub-word tokenizer has no use for it",
+            ),
+            (
+                "name = \"a\"\n[data]\ntrain = [\"t\"]\n[tokenizer]",
+                "r.toml: tokenizer has neither file nor learn, one is needed",
             ),
         ];
         for (text, expected) in table {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use typecase_convert::{Checkpoint, Parent, calibrate};
+use typecase_convert::{Checkpoint, Cutter, DEFAULT_MAX_TOKENS, Parent, calibrate};
 
 use crate::bag::{self, Task};
 use crate::corpus::Corpus;
@@ -19,6 +19,7 @@ use crate::evaluate::{Evaluation, Prediction};
 use crate::log::Event;
 use crate::recipe::{ClassWeights, Recipe};
 use crate::state::State;
+use crate::tokenizer::TokenizerRecipe;
 
 /// How a recipe is run.
 #[derive(Debug)]
@@ -102,9 +103,22 @@ fn run(
     write_validation(out, &dataset.labels, &validation)?;
     let (recipe_path, recipe_sha256) = write_recipe(out, recipe)?;
 
-    let ngrams = recipe.text.ngrams()?;
     let texts: Vec<&str> = dataset.items.iter().map(|item| item.text.as_str()).collect();
-    let corpus = Corpus::new(&ngrams, &texts, labels);
+    let mut settings = recipe.text;
+    let tokenizer = match &recipe.tokenizer {
+        Some(tokenizer) => {
+            // What is left open may get another default in a later version: the checkpoint says what was used.
+            settings.max_tokens.get_or_insert(DEFAULT_MAX_TOKENS);
+            Some(tokenizer.prepare(&recipe.name, train.iter().map(|&item| texts[item as usize]))?)
+        }
+        None => None,
+    };
+    let cutter = Cutter::new(&settings, tokenizer.as_ref().map(|tokenizer| tokenizer.table.as_slice()))?;
+    if let Cutter::Tokens(ngrams) = &cutter {
+        let table_bytes = tokenizer.as_ref().map_or(0, |tokenizer| tokenizer.table.len());
+        tell(&Event::Tokenizer { ids: ngrams.tokenizer().ids(), table_bytes })?;
+    }
+    let corpus = Corpus::new(&cutter, &texts, labels);
     let task = Task {
         corpus: &corpus,
         classes,
@@ -126,7 +140,8 @@ fn run(
     let mut checkpoint = Checkpoint {
         name: recipe.name.clone(),
         labels: dataset.labels.clone(),
-        text: recipe.text,
+        text: settings,
+        tokenizer,
         pooling: recipe.train.pooling.into(),
         features: bag.features,
         counts: bag.counts,
@@ -264,6 +279,9 @@ fn write_recipe(out: &Path, recipe: &Recipe) -> Result<(PathBuf, String), TrainE
         fs::write(&path, texts).map_err(|e| TrainError::io(path, e))?;
         recipe.golden = Some("golden.txt".into());
     }
+    if let Some(file) = recipe.tokenizer.as_mut().and_then(|tokenizer| tokenizer.file.as_mut()) {
+        *file = "tokenizer.json".into();
+    }
     let path = out.join("recipe.toml");
     let text = to_toml(&recipe)?;
     fs::write(&path, &text).map_err(|e| TrainError::io(&path, e))?;
@@ -273,7 +291,8 @@ fn write_recipe(out: &Path, recipe: &Recipe) -> Result<(PathBuf, String), TrainE
 /// What a saved state belongs to: everything that decides the weights.
 fn run_digest(recipe: &Recipe, data: &str) -> Result<String, TrainError> {
     let deciding = Recipe { golden: None, convert: typecase_convert::Options::default(), ..recipe.clone() };
-    Ok(hex(&Sha256::digest(format!("{}{data}", to_toml(&deciding)?))))
+    let tokenizer = recipe.tokenizer.as_ref().map_or("", TokenizerRecipe::content);
+    Ok(hex(&Sha256::digest(format!("{}{data}{tokenizer}", to_toml(&deciding)?))))
 }
 
 fn to_toml(recipe: &Recipe) -> Result<String, TrainError> {

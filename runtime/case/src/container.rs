@@ -1,6 +1,7 @@
 //! The container: header, section records, sections. `FORMAT.md` is its page.
 
 use core::fmt;
+use core::ops::Range;
 
 use sha2::{Digest, Sha256};
 
@@ -49,11 +50,13 @@ impl Kind {
     pub const GOLDEN: Self = Self(6);
     /// Where the case comes from.
     pub const PROVENANCE: Self = Self(7);
+    /// The table of a sub-word tokenizer.
+    pub const TOKENIZER: Self = Self(8);
 
     /// True if this version knows what the section means.
     #[must_use]
     pub const fn is_known(self) -> bool {
-        1 <= self.0 && self.0 <= 7
+        1 <= self.0 && self.0 <= 8
     }
 }
 
@@ -67,6 +70,7 @@ impl fmt::Display for Kind {
             Self::CALIBRATION => "calibration",
             Self::GOLDEN => "golden",
             Self::PROVENANCE => "provenance",
+            Self::TOKENIZER => "tokenizer",
             Self(other) => return write!(f, "kind-{other}"),
         };
         f.pad(name)
@@ -238,8 +242,20 @@ impl<'a> Container<'a> {
     /// # Errors
     /// [`Error::MissingSection`] if the case has none of this kind.
     pub fn section(&self, kind: Kind) -> Result<&'a [u8], Error> {
-        let found = self.sections().find(|section| section.record.kind == kind);
-        found.map(|section| section.bytes).ok_or(Error::MissingSection { section: kind.0 })
+        self.bytes.get(self.place(kind)?).ok_or(Error::MissingSection { section: kind.0 })
+    }
+
+    /// Where the bytes of a section stand in the file.
+    ///
+    /// # Errors
+    /// [`Error::MissingSection`] if the case has none of this kind.
+    pub fn place(&self, kind: Kind) -> Result<Range<usize>, Error> {
+        let missing = Error::MissingSection { section: kind.0 };
+        let is_it = |record: &Result<Record, Error>| record.is_ok_and(|record| record.kind == kind);
+        let record = self.records().find(is_it).ok_or(missing)??;
+        let start = usize::try_from(record.offset).map_err(|_| missing)?;
+        let len = usize::try_from(record.len).map_err(|_| missing)?;
+        Ok(start..start.saturating_add(len))
     }
 
     fn records(&self) -> impl Iterator<Item = Result<Record, Error>> + use<'a> {

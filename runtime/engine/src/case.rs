@@ -10,11 +10,15 @@ use typecase_case::sections::provenance::Provenance;
 use typecase_case::sections::text::TextSpec;
 use typecase_case::{Container, Error as FormatError, Integrity, Kind, Section};
 use typecase_kernels::{Norm, probability, scalar};
+use typecase_text::subword::Cell;
+#[cfg(feature = "subword")]
+use typecase_text::subword::Tokenizer;
 use typecase_text::{Encoded, NgramSpec, Ngrams, UNICODE_VERSION, Vocabulary, vocabulary};
 
 use crate::error::Error;
 use crate::native;
 use crate::session::{Memory, Verdict};
+use crate::tokens::{self, TokenFacts};
 
 /// A checked case over its bytes: `&[u8]` in flash, or anything that owns them.
 ///
@@ -35,13 +39,15 @@ struct Facts {
     golden: Span,
     provenance: Span,
     ngrams: Ngrams,
+    /// The sub-word tokenizer, if the case has one.
+    tokens: Option<TokenFacts>,
     max_ids: u32,
     vocabulary_shape: vocabulary::Shape,
     bag_shape: BagShape,
     calibration: Calibration,
 }
 
-type Span = Range<usize>;
+pub(crate) type Span = Range<usize>;
 
 /// What kind of model the case holds.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +64,11 @@ pub struct Cost {
     pub ids: usize,
     /// Entries of [`Memory::numbers`].
     pub numbers: usize,
-    /// Bytes of both.
+    /// Sub-word tokens of the longest text: entries of [`Memory::tokens`].
+    pub tokens: usize,
+    /// Entries of [`Memory::cells`].
+    pub cells: usize,
+    /// Bytes of all of them.
     pub scratch_bytes: usize,
     /// Multiplications and additions of the longest text, tokenizer not counted.
     pub multiply_adds: u64,
@@ -124,10 +134,17 @@ impl<B: AsRef<[u8]>> Case<B> {
         self.facts.calibration
     }
 
-    /// How texts are cut.
+    /// Which n-grams are made: of words, or of the tokens of [`Self::tokenizer`] if there is one.
     #[must_use]
     pub const fn ngrams(&self) -> Ngrams {
         self.facts.ngrams
+    }
+
+    /// The sub-word tokenizer, if the case has one.
+    #[cfg(feature = "subword")]
+    #[must_use]
+    pub fn tokenizer(&self) -> Option<Tokenizer<'_>> {
+        Tokenizer::view(self.span(&self.facts.tokens.as_ref()?.table)).ok()
     }
 
     /// Which features have a row.
@@ -174,10 +191,13 @@ impl<B: AsRef<[u8]>> Case<B> {
             Head::None => (width, 0),
             Head::Relu { .. } => (width + classes, width * classes),
         };
+        let (tokens, cells) = self.facts.tokens.as_ref().map_or((0, 0), TokenFacts::memory);
         Cost {
             ids,
             numbers,
-            scratch_bytes: 4 * (ids + numbers),
+            tokens,
+            cells,
+            scratch_bytes: 4 * (ids + numbers + tokens) + size_of::<Cell>() * cells,
             multiply_adds: ids as u64 * width as u64 + dense as u64,
         }
     }
@@ -190,7 +210,7 @@ impl<B: AsRef<[u8]>> Case<B> {
         memory.check(&self.cost())?;
         let mut count = 0;
         for vector in self.golden().iter() {
-            let encoded = self.encode_into(vector.text, memory.ids);
+            let encoded = self.encode_into(vector.text, memory);
             let ids = memory.ids.get(..encoded.len).unwrap_or_default();
             if !vector.ids().eq(ids.iter().copied()) {
                 return Err(Error::Golden { index: count, what: "ids" });
@@ -208,12 +228,20 @@ impl<B: AsRef<[u8]>> Case<B> {
     /// Cuts a text into the ids of its rows.
     ///
     /// # Shapes
-    /// `ids`: at least [`Cost::ids`] entries; with fewer the verdict means nothing.
+    /// `memory`: as [`Case::cost`] says, numbers are not needed; the ids are written to its `ids`. With less the verdict
+    /// means nothing.
     #[inline]
-    pub fn encode_into(&self, text: &[u8], ids: &mut [u32]) -> Encoded {
-        let limit = ids.len().min(self.facts.max_ids as usize);
-        let ids = ids.get_mut(..limit).unwrap_or_default();
-        self.facts.ngrams.encode_into(text, &self.vocabulary(), ids)
+    pub fn encode_into(&self, text: &[u8], memory: &mut Memory<'_>) -> Encoded {
+        let limit = memory.ids.len().min(self.facts.max_ids as usize);
+        match &self.facts.tokens {
+            None => {
+                let ids = memory.ids.get_mut(..limit).unwrap_or_default();
+                self.facts.ngrams.encode_into(text, &self.vocabulary(), ids)
+            }
+            Some(tokens) => {
+                tokens.encode_into(text, self.span(&tokens.table), &self.vocabulary(), limit, memory)
+            }
+        }
     }
 
     /// The native engine: computes the exact scores of a text with these ids and returns where in `numbers` they stand,
@@ -268,6 +296,8 @@ impl<B: AsRef<[u8]>> Case<B> {
 }
 
 impl Facts {
+    // A frame of its own: firmware in which it was part of its caller had 500 bytes more of code.
+    #[inline(never)]
     fn learn(bytes: &[u8], integrity: Integrity) -> Result<Self, Error> {
         let container = Container::parse(bytes, integrity)?;
         let labels = Labels::parse(container.section(Kind::LABELS)?)?;
@@ -276,6 +306,8 @@ impl Facts {
         if text.unicode != (major, minor) {
             return Err(Error::Unicode { case: text.unicode, program: (major, minor) });
         }
+        let tokens = tokens::learn(&container, &text)?;
+        // With tokens, those of characters, marks and cased words are none: the text section said so.
         let ngrams = Ngrams::new(NgramSpec {
             word_max: text.word_max,
             char_min: text.char_min,
@@ -309,24 +341,17 @@ impl Facts {
         }
         Ok(Self {
             digest: container.digest(),
-            labels: span(&container, Kind::LABELS)?,
-            vocabulary: span(&container, Kind::VOCABULARY)?,
-            bag: span(&container, Kind::BAG)?,
-            golden: span(&container, Kind::GOLDEN)?,
-            provenance: span(&container, Kind::PROVENANCE)?,
+            labels: container.place(Kind::LABELS)?,
+            vocabulary: container.place(Kind::VOCABULARY)?,
+            bag: container.place(Kind::BAG)?,
+            golden: container.place(Kind::GOLDEN)?,
+            provenance: container.place(Kind::PROVENANCE)?,
             ngrams,
+            tokens,
             max_ids: text.max_ids,
             vocabulary_shape: vocabulary,
             bag_shape: bag,
             calibration,
         })
     }
-}
-
-fn span(container: &Container<'_>, kind: Kind) -> Result<Span, Error> {
-    let missing = FormatError::MissingSection { section: kind.0 };
-    let record = container.sections().find(|s| s.record.kind == kind).ok_or(missing)?.record;
-    let start = usize::try_from(record.offset).map_err(|_| missing)?;
-    let len = usize::try_from(record.len).map_err(|_| missing)?;
-    Ok(start..start.saturating_add(len))
 }

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+#[cfg(feature = "subword")]
+use typecase_text::subword::TokenizerError;
 use typecase_text::{SpecError, VocabularyError};
 
 /// Why a case or a session cannot be had.
@@ -37,10 +39,16 @@ pub enum Error {
         /// What differed.
         what: &'static str,
     },
+    /// The case has a sub-word tokenizer, and this build has none (feature `subword`).
+    NoSubword,
+    /// The sub-word tokenizer is broken.
+    #[cfg(feature = "subword")]
+    Tokenizer(TokenizerError),
 }
 
 impl Error {
-    /// A stable number for C and for logs; those of the format are below 100.
+    /// A stable number for C and for logs: those of the format are below 100, those of the sub-word tokenizer's table are
+    /// its own and 200.
     #[must_use]
     pub const fn code(self) -> u32 {
         match self {
@@ -50,6 +58,9 @@ impl Error {
             Self::Unicode { .. } => 102,
             Self::Memory { .. } => 103,
             Self::Golden { .. } => 104,
+            Self::NoSubword => 105,
+            #[cfg(feature = "subword")]
+            Self::Tokenizer(error) => 200 + error.code(),
         }
     }
 }
@@ -72,6 +83,13 @@ impl From<SpecError> for Error {
     }
 }
 
+#[cfg(feature = "subword")]
+impl From<TokenizerError> for Error {
+    fn from(error: TokenizerError) -> Self {
+        Self::Tokenizer(error)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -89,6 +107,9 @@ impl fmt::Display for Error {
             Self::Golden { index, what } => {
                 write!(f, "golden vector {index}: {what} differ from those in the case")
             }
+            Self::NoSubword => f.write_str("case needs the sub-word tokenizer, which is not in this build"),
+            #[cfg(feature = "subword")]
+            Self::Tokenizer(error) => error.fmt(f),
         }
     }
 }

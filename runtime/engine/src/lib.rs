@@ -8,7 +8,8 @@
 //!
 //! let case = Case::parse(flash)?; // digest and structure; nothing is copied
 //! let (mut ids, mut numbers) = ([0; 512], [0; 8]); // at least case.cost().ids and .numbers
-//! let mut session = Session::new(&case, Memory { ids: &mut ids, numbers: &mut numbers })?;
+//! let memory = Memory { ids: &mut ids, numbers: &mut numbers, ..Memory::default() };
+//! let mut session = Session::new(&case, memory)?;
 //! let verdict = session.classify("Oil prices soar to all-time record".as_bytes());
 //! assert!(!verdict.truncated);
 //! # Ok(()) }
@@ -17,7 +18,8 @@
 //! **Guarantees**: any bytes are a text and get a verdict; the same scores on every target; time in proportion to the
 //! text; no panic, no allocation, no `unsafe`.
 //!
-//! **Feature** `backends` (needs `alloc`): the traits that other engines implement.
+//! **Features**: `backends` (needs `alloc`): the traits that other engines implement. `subword` (default): cases with a
+//! sub-word tokenizer, which else are refused; their sessions need [`Memory::tokens`] and [`Memory::cells`] too.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(clippy::std_instead_of_core, clippy::alloc_instead_of_core, clippy::indexing_slicing, clippy::panic)]
@@ -33,6 +35,7 @@ mod case;
 mod error;
 mod native;
 mod session;
+mod tokens;
 
 pub use case::{Case, Cost, Payload};
 pub use error::Error;
@@ -42,7 +45,10 @@ pub use typecase_case::sections::calibration::Calibration;
 pub use typecase_case::sections::golden::{GoldenVector, GoldenVectors};
 pub use typecase_case::sections::labels::Labels;
 pub use typecase_case::sections::provenance::Provenance;
-pub use typecase_case::sections::text::TextSpec;
+pub use typecase_case::sections::text::{TextSpec, Units};
 pub use typecase_case::{Error as FormatError, Integrity, Kind, Record};
 pub use typecase_kernels::Norm;
+pub use typecase_text::subword::Cell;
+#[cfg(feature = "subword")]
+pub use typecase_text::subword::{Model as TokenizerModel, Tokenizer, TokenizerError};
 pub use typecase_text::{Encoded, NgramSpec, Ngrams, UNICODE_VERSION, Vocabulary};

@@ -1,34 +1,45 @@
 //! One thread's way through a case: text in, verdict out, in memory that the caller owns.
 
 use typecase_kernels::probability;
+use typecase_text::subword::Cell;
 
 use crate::case::{Case, Cost};
 use crate::error::Error;
 
-/// The memory of a session.
-#[derive(Debug)]
+/// The memory of a session. Begin with the default, which is empty, for what the case at hand does not need:
+/// `Memory { ids, numbers, ..Memory::default() }`.
+#[derive(Debug, Default)]
 pub struct Memory<'m> {
     /// At least [`Cost::ids`] entries.
     pub ids: &'m mut [u32],
     /// At least [`Cost::numbers`] entries.
     pub numbers: &'m mut [i32],
+    /// At least [`Cost::tokens`] entries: none without a sub-word tokenizer.
+    pub tokens: &'m mut [u32],
+    /// At least [`Cost::cells`] entries: none without a sub-word tokenizer.
+    pub cells: &'m mut [Cell],
 }
 
 impl Memory<'_> {
     /// The same memory, lent for a while.
     pub const fn reborrow(&mut self) -> Memory<'_> {
-        Memory { ids: self.ids, numbers: self.numbers }
+        Memory { ids: self.ids, numbers: self.numbers, tokens: self.tokens, cells: self.cells }
     }
 
     /// Is it enough?
     pub(crate) const fn check(&self, cost: &Cost) -> Result<(), Error> {
-        if self.ids.len() < cost.ids {
-            return Err(Error::Memory { what: "ids", found: self.ids.len(), needed: cost.ids });
-        }
-        if self.numbers.len() < cost.numbers {
-            return Err(Error::Memory { what: "numbers", found: self.numbers.len(), needed: cost.numbers });
-        }
-        Ok(())
+        let (what, found, needed) = if self.ids.len() < cost.ids {
+            ("ids", self.ids.len(), cost.ids)
+        } else if self.numbers.len() < cost.numbers {
+            ("numbers", self.numbers.len(), cost.numbers)
+        } else if self.tokens.len() < cost.tokens {
+            ("tokens", self.tokens.len(), cost.tokens)
+        } else if self.cells.len() < cost.cells {
+            ("cells", self.cells.len(), cost.cells)
+        } else {
+            return Ok(());
+        };
+        Err(Error::Memory { what, found, needed })
     }
 }
 
@@ -45,13 +56,13 @@ pub struct Verdict<'s> {
     pub scores: &'s [i32],
     /// Logits per score for this text, temperature included: `softmax(scores * score_scale)` are the probabilities.
     pub score_scale: f32,
-    /// The text was cut: it is over the byte limit of the case, or has more ids than the case uses.
+    /// The text was cut: it is over the byte limit of the case, or has more tokens or ids than the case uses.
     pub truncated: bool,
     /// The probability is below the case's threshold: better not to rely on the label.
     pub abstain: bool,
-    /// Words of the text.
+    /// Words of the text, or tokens of the sub-word tokenizer.
     pub words: u32,
-    /// Words that the case does not know.
+    /// Those that the case does not know: they have no row, or the sub-word tokenizer has no piece for them.
     pub unknown_words: u32,
     /// Features of the text that have a row.
     pub tokens: u32,
@@ -119,9 +130,9 @@ impl<'c, 'm, B: AsRef<[u8]>> Session<'c, 'm, B> {
 /// Classifies a text in memory that was checked, or is at least as large as [`Case::cost`] says; with less the verdict
 /// means nothing.
 #[inline]
-pub fn classify<'s, B: AsRef<[u8]>>(case: &'s Case<B>, text: &[u8], memory: Memory<'s>) -> Verdict<'s> {
-    let Memory { ids, numbers } = memory;
-    let encoded = case.encode_into(text, ids);
+pub fn classify<'s, B: AsRef<[u8]>>(case: &'s Case<B>, text: &[u8], mut memory: Memory<'s>) -> Verdict<'s> {
+    let encoded = case.encode_into(text, &mut memory);
+    let Memory { ids, numbers, .. } = memory;
     let place = case.scores_into(ids.get(..encoded.len).unwrap_or_default(), numbers);
     case.verdict(encoded, numbers.get(place).unwrap_or_default())
 }

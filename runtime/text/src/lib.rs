@@ -18,6 +18,7 @@
 //!
 //! [`subword`] has WordPiece, byte-level BPE and Unigram tokenizers, equal to `tokenizers` in ids, places and words: one
 //! table of bytes, compiled from a `tokenizer.json` on the host, opened in place, in at most 8 KiB of the caller's memory.
+//! [`token_ngrams`] makes features of their tokens as [`ngrams`] does of words.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(
@@ -46,10 +47,12 @@ pub mod normalize;
 pub mod subword;
 #[rustfmt::skip]
 mod tables;
+pub mod token_ngrams;
 pub mod unicode;
 pub mod vocabulary;
 
 pub use ngrams::{Encoded, Features, NgramSpec, Ngrams, Placed, SpecError};
 pub use normalize::{Normalizer, Symbol};
+pub use token_ngrams::{TokenMemory, TokenNgrams, TokenSpec};
 pub use unicode::UNICODE_VERSION;
 pub use vocabulary::{Vocabulary, VocabularyError};

@@ -17,8 +17,10 @@ use crate::normalize::{Normalizer, Symbol};
 use crate::vocabulary::Vocabulary;
 
 mod places;
+mod tokens;
 
 pub use places::Placed;
+pub use tokens::token_hash;
 
 /// The highest order of n-grams, of words and of characters.
 pub const MAX_ORDER: usize = 6;
@@ -53,6 +55,20 @@ pub enum SpecError {
     CharacterOrders(u8, u8),
     /// No byte would be looked at.
     NoBytes,
+    /// More bytes would be looked at than the sub-word tokenizer looks at.
+    TooManyBytes {
+        /// Bytes asked for.
+        found: u32,
+        /// Bytes that the tokenizer looks at.
+        allowed: u32,
+    },
+    /// So many sub-word tokens cannot hold what the tokenizer truncates or pads a text to.
+    TooFewTokens {
+        /// Tokens asked for.
+        found: u32,
+        /// Tokens that the tokenizer needs room for.
+        needed: u32,
+    },
 }
 
 impl fmt::Display for SpecError {
@@ -66,6 +82,12 @@ impl fmt::Display for SpecError {
                 )
             }
             Self::NoBytes => f.write_str("texts are cut to 0 bytes, at least 1 is needed"),
+            Self::TooManyBytes { found, allowed } => {
+                write!(f, "texts are cut to {found} bytes, the tokenizer looks at {allowed}")
+            }
+            Self::TooFewTokens { found, needed } => {
+                write!(f, "texts are cut to {found} tokens, the tokenizer needs room for {needed}")
+            }
         }
     }
 }
@@ -522,7 +544,7 @@ impl Letters {
 }
 
 /// At most `limit` bytes of `text`, never ending inside a character, and whether something was cut.
-fn cut(text: &[u8], limit: usize) -> (&[u8], bool) {
+pub(crate) fn cut(text: &[u8], limit: usize) -> (&[u8], bool) {
     if text.len() <= limit {
         return (text, false);
     }

@@ -23,8 +23,8 @@ extern crate std;
 
 use embedded_hal::digital::OutputPin;
 use embedded_io::{Error as _, ErrorKind, Read, Write};
-pub use typecase_engine::Memory;
 use typecase_engine::{Case, Error, Integrity, Session, Verdict};
+pub use typecase_engine::{Cell, Memory};
 
 #[cfg(test)]
 mod tests;

@@ -7,12 +7,16 @@
 mod board;
 
 use cortex_m_rt::entry;
-use typecase_mcu::{Buffers, Device};
+use typecase_mcu::{Buffers, Cell, Device, Memory};
 
 /// Ids of the longest text; the case says how many it needs, and is refused if it needs more.
 const IDS: usize = 1024;
 /// Sums and scores.
 const NUMBERS: usize = 64;
+/// Tokens of the longest text; none without the sub-word tokenizer.
+const TOKENS: usize = if cfg!(feature = "subword") { 256 } else { 0 };
+/// What the sub-word tokenizer works in.
+const CELLS: usize = if cfg!(feature = "subword") { 512 } else { 0 };
 /// Bytes of the longest line.
 const LINE_BYTES: usize = 2048;
 
@@ -26,9 +30,12 @@ static CASE: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), 
 fn main() -> ! {
     static mut IDS_MEMORY: [u32; IDS] = [0; IDS];
     static mut NUMBERS_MEMORY: [i32; NUMBERS] = [0; NUMBERS];
+    static mut TOKENS_MEMORY: [u32; TOKENS] = [0; TOKENS];
+    static mut CELLS_MEMORY: [Cell; CELLS] = [Cell(0); CELLS];
     static mut LINE: [u8; LINE_BYTES] = [0; LINE_BYTES];
 
-    let memory = typecase_mcu::Memory { ids: IDS_MEMORY, numbers: NUMBERS_MEMORY };
+    let memory =
+        Memory { ids: IDS_MEMORY, numbers: NUMBERS_MEMORY, tokens: TOKENS_MEMORY, cells: CELLS_MEMORY };
     let mut device = Device { port: board::Uart::open(), lamp: board::Lamp, meter: board::Counter::open() };
     // Flash may hold anything: the compiler, which knows these bytes, must not take a check for done.
     let case = core::hint::black_box(&CASE.0);

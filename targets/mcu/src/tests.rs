@@ -93,7 +93,7 @@ fn run_with(case: &[u8], ids: usize, line: usize, input: &[u8]) -> Ran {
     let port = Pipe { input: input.to_vec(), at: 0, output: Vec::new() };
     let mut device = Device { port, lamp: Lamp::default(), meter: Rising(0) };
     let (mut ids, mut numbers, mut line) = (vec![0; ids], [0; 16], vec![0; line]);
-    let memory = Memory { ids: &mut ids, numbers: &mut numbers };
+    let memory = Memory { ids: &mut ids, numbers: &mut numbers, ..Memory::default() };
     let done = device.serve(case, Buffers { memory, line: &mut line });
     let output = String::from_utf8(device.port.output).unwrap();
     Ran { done, lines: output.lines().map(String::from).collect(), lamp: device.lamp }
@@ -107,7 +107,8 @@ fn run(input: &[u8]) -> Ran {
 fn expected(text: &[u8], cut: &str) -> String {
     let case = Case::parse(CASE).unwrap();
     let (mut ids, mut numbers) = ([0; 1024], [0; 16]);
-    let verdict = typecase_engine::classify(&case, text, Memory { ids: &mut ids, numbers: &mut numbers });
+    let memory = Memory { ids: &mut ids, numbers: &mut numbers, ..Memory::default() };
+    let verdict = typecase_engine::classify(&case, text, memory);
     let scores: Vec<_> = verdict.scores.iter().map(|score| std::format!("{score}")).collect();
     let mut flags = vec![cut];
     flags.extend(verdict.truncated.then_some("truncated"));

@@ -7,7 +7,7 @@
 
 use std::mem;
 
-use typecase_engine::{Case, Error, Memory, Verdict, classify};
+use typecase_engine::{Case, Cell, Error, Memory, Verdict, classify};
 
 mod exports;
 
@@ -29,6 +29,8 @@ struct Classifier {
     case: Case<Vec<u8>>,
     ids: Vec<u32>,
     numbers: Vec<i32>,
+    tokens: Vec<u32>,
+    cells: Vec<Cell>,
     answer: Answer,
 }
 
@@ -105,10 +107,11 @@ impl Classifiers {
 
     /// Runs the golden vectors; how many came out exactly, or 0 and [`Self::error`].
     pub fn verify(&mut self, handle: u32) -> u32 {
-        let Some(Classifier { case, ids, numbers, .. }) = classifier(&mut self.slots, handle) else {
+        let Some(Classifier { case, ids, numbers, tokens, cells, .. }) = classifier(&mut self.slots, handle)
+        else {
             return 0;
         };
-        match case.verify(&mut Memory { ids, numbers }) {
+        match case.verify(&mut Memory { ids, numbers, tokens, cells }) {
             Ok(vectors) => vectors,
             Err(error) => {
                 self.error = error.code();
@@ -120,10 +123,12 @@ impl Classifiers {
     /// Classifies the first `len` bytes of the room; the address of an [`Answer`], 0 for a handle that is none.
     pub fn classify(&mut self, handle: u32, len: u32) -> u32 {
         let text = self.input.get(..len as usize).unwrap_or(&self.input);
-        let Some(Classifier { case, ids, numbers, answer }) = classifier(&mut self.slots, handle) else {
+        let Some(Classifier { case, ids, numbers, tokens, cells, answer }) =
+            classifier(&mut self.slots, handle)
+        else {
             return 0;
         };
-        *answer = classify(case, text, Memory { ids, numbers }).into();
+        *answer = classify(case, text, Memory { ids, numbers, tokens, cells }).into();
         address(core::slice::from_ref(answer))
     }
 
@@ -169,7 +174,14 @@ impl Classifier {
     fn open(file: Vec<u8>) -> Result<Self, Error> {
         let case = Case::parse(file)?;
         let cost = case.cost();
-        Ok(Self { ids: vec![0; cost.ids], numbers: vec![0; cost.numbers], case, answer: Answer::default() })
+        Ok(Self {
+            ids: vec![0; cost.ids],
+            numbers: vec![0; cost.numbers],
+            tokens: vec![0; cost.tokens],
+            cells: vec![Cell::default(); cost.cells],
+            case,
+            answer: Answer::default(),
+        })
     }
 }
 

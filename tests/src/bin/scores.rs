@@ -10,7 +10,7 @@ use std::fs;
 use std::io::{self, BufRead as _, BufWriter, Write};
 use std::process::ExitCode;
 
-use typecase_engine::{Bag, Case, Head, Memory, Payload, Verdict, classify};
+use typecase_engine::{Bag, Case, Cell, Head, Memory, Payload, Verdict, classify};
 use typecase_kernels::{RowScales, scalar};
 
 /// The exit code for wrong usage and for input that is refused.
@@ -41,14 +41,16 @@ fn run(path: &str, kernels: &str, way: Way) -> Result<(), String> {
     let case = Case::parse(bytes).map_err(|error| format!("{path}: {error} (code {})", error.code()))?;
     let cost = case.cost();
     let (mut ids, mut numbers) = (vec![0; cost.ids], vec![0; cost.numbers]);
+    let (mut tokens, mut cells) = (vec![0; cost.tokens], vec![Cell::default(); cost.cells]);
+    let mut memory = Memory { ids: &mut ids, numbers: &mut numbers, tokens: &mut tokens, cells: &mut cells };
     let mut out = BufWriter::new(io::stdout().lock());
-    let vectors = case.verify(&mut Memory { ids: &mut ids, numbers: &mut numbers });
+    let vectors = case.verify(&mut memory);
     let vectors = vectors.map_err(|error| format!("{path}: {error} (code {})", error.code()))?;
     let mut done = writeln!(out, "native engine, {kernels}; {vectors} golden vectors exact");
     for text in io::stdin().lock().split(b'\n') {
         let text = text.map_err(|error| format!("standard input: {error}"))?;
         let text = text.strip_suffix(b"\r").unwrap_or(&text);
-        let verdict = way(&case, text, Memory { ids: &mut ids, numbers: &mut numbers });
+        let verdict = way(&case, text, memory.reborrow());
         done = done.and_then(|()| answer(&mut out, &verdict));
     }
     done.and_then(|()| out.flush()).map_err(|error| format!("standard output: {error}"))
@@ -71,9 +73,9 @@ fn by_engine<'s>(case: &'s Case<Vec<u8>>, text: &[u8], memory: Memory<'s>) -> Ve
 }
 
 /// Ids from the tokenizer, the rest from `typecase_kernels::scalar`, without the engine's own order of calls.
-fn by_specification<'s>(case: &'s Case<Vec<u8>>, text: &[u8], memory: Memory<'s>) -> Verdict<'s> {
-    let Memory { ids, numbers } = memory;
-    let encoded = case.encode_into(text, ids);
+fn by_specification<'s>(case: &'s Case<Vec<u8>>, text: &[u8], mut memory: Memory<'s>) -> Verdict<'s> {
+    let encoded = case.encode_into(text, &mut memory);
+    let Memory { ids, numbers, .. } = memory;
     let Payload::Bag(bag) = case.payload() else { return case.verdict(encoded, &[]) };
     let scores = specified(case, &bag, &ids[..encoded.len]);
     let place = &mut numbers[..scores.len()];

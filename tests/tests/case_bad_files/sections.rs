@@ -81,7 +81,7 @@ fn add_texts(files: &mut BadFiles) {
     files.section("text_too_short", KIND, |s| s.truncate(31), short(KIND));
     files.section("text_too_long", KIND, |s| s.push(0), long(KIND, 1));
     files.section("tokenizer_0", KIND, set(0, 1, 0), range(KIND, "tokenizer", 0));
-    files.section("tokenizer_2", KIND, set(0, 1, 2), range(KIND, "tokenizer", 2));
+    files.section("tokenizer_3", KIND, set(0, 1, 3), range(KIND, "tokenizer", 3));
     files.section("normaliser_2", KIND, set(1, 1, 2), range(KIND, "normaliser", 2));
     files.section("word_order_0", KIND, set(2, 1, 0), SpecError::WordOrder(0));
     files.section("word_order_7", KIND, set(2, 1, 7), SpecError::WordOrder(7));

@@ -37,6 +37,7 @@ pub(crate) fn tiny() -> Checkpoint {
         name: "tiny".to_owned(),
         labels: ["world", "sport", "tech"].map(str::to_owned).to_vec(),
         text,
+        tokenizer: None,
         pooling: Pooling::SquareRoot,
         features: features.to_vec(),
         counts: vec![5; 3],
@@ -66,6 +67,7 @@ pub(crate) fn with_hidden_layer(texts: &[String], width: usize, pooling: Pooling
     Checkpoint {
         name: "hidden".to_owned(),
         text,
+        tokenizer: None,
         pooling,
         counts: vec![1; features.len()],
         width,

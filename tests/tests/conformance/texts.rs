@@ -1,6 +1,7 @@
 //! What the targets are asked: texts of one line.
 
-use typecase_engine::{Case, Memory, classify};
+use typecase_engine::{Case, classify};
+use typecase_tests::Scratch;
 use xtask::texts::one_line;
 use xtask::workspace_root;
 
@@ -36,10 +37,10 @@ pub(crate) fn limits(case: &Case<Vec<u8>>, line_bytes: Option<usize>) -> Vec<Vec
     texts.push(b"Oil prices soar ".repeat(1 << 16));
 
     let cost = case.cost();
-    let (mut ids, mut numbers) = (vec![0; cost.ids], vec![0; cost.numbers]);
+    let mut scratch = Scratch::of(case);
     let (mut cut_by_bytes, mut cut_by_ids, mut whole) = (0, 0, 0);
     for text in &texts {
-        let verdict = classify(case, text, Memory { ids: &mut ids, numbers: &mut numbers });
+        let verdict = classify(case, text, scratch.memory());
         match (verdict.truncated, verdict.tokens as usize == cost.ids) {
             (true, true) => cut_by_ids += 1,
             (true, false) => cut_by_bytes += 1,

@@ -99,7 +99,7 @@ fn agreement(checkpoint: &Checkpoint, texts: &[String], options: &Options) -> f6
     let case = Case::parse(converted.case.as_slice()).unwrap();
     let cost = case.cost();
     let (mut ids, mut numbers) = (vec![0; cost.ids], vec![0; cost.numbers]);
-    let memory = Memory { ids: &mut ids, numbers: &mut numbers };
+    let memory = Memory { ids: &mut ids, numbers: &mut numbers, ..Memory::default() };
     let mut session = Session::new(&case, memory).unwrap();
     let parent = Parent::new(checkpoint).unwrap();
     let mut labels = [0; 5];

@@ -161,6 +161,12 @@ impl Target {
         }
     }
 
+    /// Whether it is built with the sub-word tokenizer, which small targets leave out.
+    #[must_use]
+    pub const fn has_subword(self) -> bool {
+        !matches!(self, Self::C | Self::Wasm | Self::Firmware)
+    }
+
     /// Bytes of a line beyond which the target cuts it.
     #[must_use]
     pub const fn line_bytes(self) -> Option<usize> {

@@ -115,6 +115,18 @@ pub struct Collector<'t, 'm> {
 }
 
 impl<'t> Template<'t> {
+    /// Ids that must have room so that no text is an error, if there is room for `capacity`: with as many or more
+    /// [`Self::begin`] and [`Collector::finish`] never fail.
+    #[must_use]
+    pub fn needed(&self, capacity: usize, special: bool) -> usize {
+        let added = if special { self.special_len() } else { 0 };
+        let most = self.truncation.map_or(capacity, |truncation| truncation.most);
+        // The longest text and what is around it.
+        let attended = most.max(added);
+        let padded = self.padding.map_or(attended, |padding| padding.len(attended));
+        if self.truncation.is_none() && self.padding.is_none() { added } else { padded }
+    }
+
     /// Begins a text. `special` says whether special tokens are added; `spans` is empty or as long as `ids`.
     ///
     /// # Errors

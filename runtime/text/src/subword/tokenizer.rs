@@ -149,6 +149,12 @@ impl<'t> Tokenizer<'t> {
         &self.model
     }
 
+    /// The id that stands for what the model does not know, if it has one.
+    #[must_use]
+    pub fn unknown_id(&self) -> Option<u32> {
+        self.model.unknown()
+    }
+
     /// What is put around a text, and how many ids there may be.
     #[must_use]
     pub const fn template(&self) -> &Template<'t> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 use typecase::Case;
-use typecase::engine::{Head, Payload, Pooling};
+use typecase::engine::{Head, Kind, Payload, Pooling, TokenizerModel};
 
 use crate::failure::Failure;
 use crate::format::{hex, thousands};
@@ -29,6 +29,8 @@ struct Description<'a> {
     sections: Vec<SectionLine>,
     labels: Vec<&'a str>,
     text: TextLine,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokenizer: Option<TokenizerLine>,
     vocabulary: VocabularyLine,
     bag: BagLine,
     calibration: CalibrationLine,
@@ -56,6 +58,15 @@ struct TextLine {
     skips: bool,
     max_bytes: u32,
     max_ids: usize,
+}
+
+#[derive(Serialize)]
+struct TokenizerLine {
+    model: &'static str,
+    ids: u32,
+    bytes: u64,
+    max_tokens: usize,
+    segment_characters: usize,
 }
 
 #[derive(Serialize)]
@@ -106,6 +117,20 @@ fn describe(case: &Case) -> Result<Description<'_>, Failure> {
     let shape = case.vocabulary().shape();
     let cost = case.cost();
     let calibration = case.calibration();
+    let tokenizer = case.tokenizer().map(|tokenizer| TokenizerLine {
+        model: match tokenizer.model() {
+            TokenizerModel::WordPiece(_) => "WordPiece",
+            TokenizerModel::Bpe(_) => "byte-level BPE",
+            TokenizerModel::Unigram(_) => "Unigram",
+        },
+        ids: tokenizer.ids(),
+        bytes: case
+            .sections()
+            .find(|section| section.record.kind == Kind::TOKENIZER)
+            .map_or(0, |section| section.record.len),
+        max_tokens: cost.tokens,
+        segment_characters: tokenizer.segment_cells(),
+    });
     let sections = case.sections().map(|section| SectionLine {
         kind: section.record.kind.to_string(),
         offset: section.record.offset,
@@ -119,7 +144,11 @@ fn describe(case: &Case) -> Result<Description<'_>, Failure> {
         sections: sections.collect(),
         labels: case.labels().iter().collect(),
         text: TextLine {
-            tokenizer: "hashed n-grams",
+            tokenizer: if tokenizer.is_some() {
+                "hashed n-grams of sub-word tokens"
+            } else {
+                "hashed n-grams"
+            },
             word_ngrams: spec.word_max,
             char_ngrams: [spec.char_min, spec.char_max],
             marks: spec.marks,
@@ -128,6 +157,7 @@ fn describe(case: &Case) -> Result<Description<'_>, Failure> {
             max_bytes: spec.max_bytes,
             max_ids: cost.ids,
         },
+        tokenizer,
         vocabulary: VocabularyLine {
             features: shape.count(),
             buckets: shape.buckets(),
@@ -172,15 +202,27 @@ fn print(description: &Description<'_>) {
     }
     outln!("\nlabels       {}", description.labels.join(", "));
     let [low, high] = text.char_ngrams;
-    outln!(
-        "text         words 1 to {}, characters {low} to {high}, marks {}, cased {}, skips {}; at most {} bytes and {} ids",
-        text.word_ngrams,
-        text.marks,
-        text.cased,
-        text.skips,
-        thousands(text.max_bytes.into()),
-        text.max_ids
-    );
+    let limits = format!("at most {} bytes and {} ids", thousands(text.max_bytes.into()), text.max_ids);
+    match &description.tokenizer {
+        None => outln!(
+            "text         words 1 to {}, characters {low} to {high}, marks {}, cased {}, skips {}; {limits}",
+            text.word_ngrams,
+            text.marks,
+            text.cased,
+            text.skips
+        ),
+        Some(tokenizer) => {
+            outln!("text         tokens 1 to {}, skips {}; {limits}", text.word_ngrams, text.skips);
+            outln!(
+                "tokenizer    {}, {} ids, {} bytes; at most {} tokens, {} characters at a time",
+                tokenizer.model,
+                thousands(tokenizer.ids.into()),
+                thousands(tokenizer.bytes),
+                thousands(tokenizer.max_tokens as u64),
+                thousands(tokenizer.segment_characters as u64)
+            );
+        }
+    }
     outln!(
         "vocabulary   {} features in {} buckets, {}-bit fingerprints",
         thousands(vocabulary.features.into()),

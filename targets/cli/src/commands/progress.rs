@@ -29,6 +29,9 @@ impl Progress {
                     "data: {train} texts to learn from, {validation} held out, {skipped} bad rows left out"
                 ));
             }
+            Event::Tokenizer { ids, table_bytes } => {
+                self.line(format!("tokenizer: {ids} ids in a table of {table_bytes} bytes"));
+            }
             Event::Resumed { stage, epoch } => {
                 self.line(format!("resumed: stage {stage}, {epoch} epochs done"))
             }
