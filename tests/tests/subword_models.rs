@@ -227,8 +227,9 @@ impl WordPiecePair {
         let mut scratch = vec![Cell::default(); model.scratch_cells(word.chars().count())];
         let found = ours(word, |cells, mut emit| model.tokenize(cells, &mut scratch, &mut emit));
         if word.is_ascii() {
-            let ascii =
-                ours(word, |_, mut emit| model.tokenize_ascii(word.as_bytes(), &mut scratch, &mut emit));
+            let ascii = ours(word, |_, mut emit| {
+                model.tokenize_ascii(word.as_bytes(), |byte| byte, &mut scratch, &mut emit)
+            });
             assert_eq!(found, ascii, "{word:?}");
         }
         (found, reference(&self.reference, word, &cell_of_byte(word, false)))
