@@ -1,6 +1,7 @@
 //! Suites that cross crates: conformance, mutation, command line, determinism, allocation. The suites stand in
 //! `tests/`; here is what they share: small cases, whole ([`minimal_case`]) and broken ([`CaseParts`], [`put`],
-//! [`seal`]), bags of every shape ([`bags`]), and a check of what a program sees of an accepted case ([`Scratch::check`]).
+//! [`seal`]), bags of every shape ([`bags`]), tokenizers of every shape and texts for them ([`shapes`], [`charsmaps`],
+//! [`texts`]), and a check of what a program sees of an accepted case ([`Scratch::check`]).
 //!
 //! The layout and the digests are written here a second time, from `runtime/case/FORMAT.md`, so that the suites do not
 //! ask the code under test what is right.
@@ -12,6 +13,9 @@
 )]
 
 pub mod bags;
+pub mod charsmaps;
+pub mod shapes;
+pub mod texts;
 
 use std::collections::BTreeMap;
 

@@ -127,7 +127,8 @@ impl<'j> Added<'j> {
         }
         let mut tables = Tables::default();
         if !raw.is_empty() {
-            let tokens: Vec<AddedToken> = raw.iter().map(|token| token.token(token.content.to_owned())).collect();
+            let tokens: Vec<AddedToken> =
+                raw.iter().map(|token| token.token(token.content.to_owned())).collect();
             tables.raw = write(&tokens, Stage::Raw)?;
         }
         if !normalized.is_empty() {
@@ -137,9 +138,13 @@ impl<'j> Added<'j> {
                 if content.is_empty() {
                     return refuse(token.content, "the normalizer leaves nothing of it");
                 }
-                let has_spaces = content.starts_with(char::is_whitespace) || content.ends_with(char::is_whitespace);
+                let has_spaces =
+                    content.starts_with(char::is_whitespace) || content.ends_with(char::is_whitespace);
                 if trims && (token.lstrip || has_spaces) {
-                    return refuse(token.content, "it is normalized and has white space, which trim_offsets would cut");
+                    return refuse(
+                        token.content,
+                        "it is normalized and has white space, which trim_offsets would cut",
+                    );
                 }
                 tokens.push(token.token(content));
             }

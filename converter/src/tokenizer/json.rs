@@ -44,7 +44,8 @@ impl<'j> Node<'j> {
     /// An object that has no other fields than these: one that is not known might change ids.
     pub(super) fn fields(&self, known: &[&str]) -> Result<Fields<'j>, CompileError> {
         let fields = self.any_fields()?;
-        let unknown = fields.map.iter().find(|(name, value)| !value.is_null() && !known.contains(&name.as_str()));
+        let unknown =
+            fields.map.iter().find(|(name, value)| !value.is_null() && !known.contains(&name.as_str()));
         match unknown {
             None => Ok(fields),
             Some((name, _)) => self.refuse(format!(

@@ -58,8 +58,7 @@ impl<'j> Model<'j> {
     }
 
     fn word_piece(node: &Node<'j>) -> Result<Self, CompileError> {
-        let names =
-            ["type", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word", "vocab"];
+        let names = ["type", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word", "vocab"];
         let fields = node.fields(&names)?;
         let (vocabulary, lookup) = vocabulary(&fields.need("vocab")?)?;
         let place = fields.need("unk_token")?;
@@ -196,13 +195,9 @@ impl<'j> Model<'j> {
     /// The table of the model.
     pub(super) fn compile(&self) -> Result<Vec<u8>, CompileError> {
         let made: Result<Vec<u8>, BuildError> = match &self.parts {
-            Parts::WordPiece { vocabulary, unknown, prefix, max_characters } => wordpiece::Builder {
-                vocabulary,
-                unknown,
-                prefix,
-                max_characters: *max_characters,
+            Parts::WordPiece { vocabulary, unknown, prefix, max_characters } => {
+                wordpiece::Builder { vocabulary, unknown, prefix, max_characters: *max_characters }.to_bytes()
             }
-            .to_bytes(),
             Parts::Bpe { vocabulary, merges, unknown, fuse_unknown, ignore_merges } => bpe::Builder {
                 vocabulary,
                 merges,

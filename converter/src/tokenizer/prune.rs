@@ -105,7 +105,8 @@ pub fn prune<T: AsRef<str>>(json: &str, texts: &[T], options: &PruneOptions) -> 
     let pruned = rewrite::rewrite(&json, &model, &kept)?;
 
     let after = compile_value(&pruned, &Options::default()).map_err(PruneError::Pruned)?;
-    let new_table = compile_value(&self::whole(&pruned), &Options::default()).map_err(PruneError::Pruned)?.table;
+    let new_table =
+        compile_value(&self::whole(&pruned), &Options::default()).map_err(PruneError::Pruned)?.table;
     let new_tokenizer = Tokenizer::parse(&new_table).map_err(CompileError::from)?;
     let mut new_encoder = Encoder::new(&new_tokenizer);
     let mut texts_changed = 0;
@@ -151,7 +152,8 @@ impl<'e, 't> Encoder<'e, 't> {
     fn ids(&mut self, text: &str) -> Result<&[u32], MemoryError> {
         loop {
             let output = Output { ids: &mut self.ids, spans: &mut [], special: false };
-            let encoded = self.tokenizer.encode(text.as_bytes(), output, &mut Scratch::new(&mut self.cells))?;
+            let encoded =
+                self.tokenizer.encode(text.as_bytes(), output, &mut Scratch::new(&mut self.cells))?;
             // Work ends at the first token without room: how many there will be is not known.
             if encoded.placed.lost == 0 {
                 return Ok(self.ids.get(..encoded.len).unwrap_or_default());
@@ -174,7 +176,9 @@ fn fixed_ids(json: &Value, model: &Model<'_>) -> Result<BTreeSet<u32>, CompileEr
         Parts::WordPiece { .. } => {}
         Parts::Bpe { .. } => {
             let characters = byte_characters();
-            kept.extend(characters.iter().filter_map(|c| model.lookup.get(c.encode_utf8(&mut [0; 4]) as &str)));
+            kept.extend(
+                characters.iter().filter_map(|c| model.lookup.get(c.encode_utf8(&mut [0; 4]) as &str)),
+            );
         }
         Parts::Unigram { vocabulary, byte_fallback, .. } => {
             if *byte_fallback {

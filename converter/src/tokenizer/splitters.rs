@@ -73,7 +73,8 @@ fn read(node: &Node<'_>, depth: usize, steps: &mut Vec<Step>) -> Result<(), Comp
             Step::Punctuation(behavior)
         }
         "Digits" => {
-            let individual = node.fields(&["type", "individual_digits"])?.need("individual_digits")?.flag()?;
+            let individual =
+                node.fields(&["type", "individual_digits"])?.need("individual_digits")?.flag()?;
             Step::Digits { individual }
         }
         "ByteLevel" => {

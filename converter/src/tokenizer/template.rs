@@ -107,7 +107,9 @@ impl Around {
             )));
         }
         if self.draft.trims.replace(add_prefix_space).is_some() {
-            return Err(CompileError::unsupported("post_processor that trims offsets twice is not supported"));
+            return Err(CompileError::unsupported(
+                "post_processor that trims offsets twice is not supported",
+            ));
         }
         Ok(())
     }
@@ -198,7 +200,8 @@ fn truncation(node: Option<Node<'_>>, max_tokens: Option<u32>) -> Result<Option<
         }
         let place = fields.need("max_length")?;
         // What overrides it may be what makes it usable.
-        let most = if max_tokens.is_some() { place.number().map(|_| 0)? } else { place.number_to(MAX_TOKENS)? };
+        let most =
+            if max_tokens.is_some() { place.number().map(|_| 0)? } else { place.number_to(MAX_TOKENS)? };
         truncation = Some(Truncation { most: most as usize, left });
     }
     match max_tokens {

@@ -49,7 +49,7 @@ mod tables;
 pub mod unicode;
 pub mod vocabulary;
 
-pub use ngrams::{Encoded, Features, NgramSpec, Ngrams, SpecError};
+pub use ngrams::{Encoded, Features, NgramSpec, Ngrams, Placed, SpecError};
 pub use normalize::{Normalizer, Symbol};
 pub use unicode::UNICODE_VERSION;
 pub use vocabulary::{Vocabulary, VocabularyError};

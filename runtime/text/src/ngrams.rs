@@ -16,6 +16,10 @@ use crate::hash;
 use crate::normalize::{Normalizer, Symbol};
 use crate::vocabulary::Vocabulary;
 
+mod places;
+
+pub use places::Placed;
+
 /// The highest order of n-grams, of words and of characters.
 pub const MAX_ORDER: usize = 6;
 

@@ -98,6 +98,12 @@ impl<'t> Normalizer<'t> {
         self.invalid
     }
 
+    /// Bytes of the text that were read so far.
+    #[must_use]
+    pub const fn bytes_read(&self) -> usize {
+        self.position
+    }
+
     /// Takes the plain ASCII letters and digits that follow and feeds them to `push`, folded, and whether they were in
     /// upper case: the fast path of [`Self::next`], equal to it for these bytes.
     #[inline(always)]

@@ -10,7 +10,8 @@ use super::super::models::{Model, Parts};
 /// The ids of special tokens in the post-processor, and of the padding.
 pub(super) fn referred_ids(json: &Value) -> Vec<u32> {
     let mut found = Vec::new();
-    let mut copy = [json.get("post_processor"), json.get("padding")].map(|part| part.cloned().unwrap_or_default());
+    let mut copy =
+        [json.get("post_processor"), json.get("padding")].map(|part| part.cloned().unwrap_or_default());
     let [processor, padding] = &mut copy;
     each_id(processor, &mut |id| found.extend(id.as_u64().and_then(|id| u32::try_from(id).ok())));
     found.extend(padding.get("pad_id").and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok()));
@@ -45,7 +46,8 @@ pub(super) fn rewrite(json: &Value, model: &Model<'_>, kept: &[u32]) -> Result<V
 
 fn rewrite_model(fields: &mut Map<String, Value>, model: &Model<'_>, new_id: impl Fn(u32) -> Option<usize>) {
     let map = |vocabulary: &[(&str, u32)]| -> Value {
-        let pieces = vocabulary.iter().filter_map(|(piece, id)| Some(((*piece).to_owned(), new_id(*id)?.into())));
+        let pieces =
+            vocabulary.iter().filter_map(|(piece, id)| Some(((*piece).to_owned(), new_id(*id)?.into())));
         Value::Object(pieces.collect())
     };
     match &model.parts {
@@ -55,8 +57,9 @@ fn rewrite_model(fields: &mut Map<String, Value>, model: &Model<'_>, new_id: imp
         Parts::Bpe { vocabulary, merges, .. } => {
             fields.insert("vocab".to_owned(), map(vocabulary));
             let is_kept = |piece: &str| model.lookup.get(piece).is_some_and(|id| new_id(*id).is_some());
-            let stays =
-                |(left, right): &&(&str, &str)| [*left, *right, &format!("{left}{right}")].into_iter().all(is_kept);
+            let stays = |(left, right): &&(&str, &str)| {
+                [*left, *right, &format!("{left}{right}")].into_iter().all(is_kept)
+            };
             let merges: Vec<Value> =
                 merges.iter().filter(stays).map(|(left, right)| json!([left, right])).collect();
             fields.insert("merges".to_owned(), merges.into());
