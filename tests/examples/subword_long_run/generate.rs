@@ -54,9 +54,9 @@ impl<'r> Source<'r> {
         let part = match self.below(24) {
             0..=5 => format!("{} ", self.word()),
             6 => self.word().to_uppercase(),
-            7 => self.one_of(&SPACES).to_owned(),
+            7 => (*self.one_of(&SPACES)).to_owned(),
             8 => " ".repeat(1 + self.below(5)),
-            9 => self.one_of(&PUNCTUATION).to_owned(),
+            9 => (*self.one_of(&PUNCTUATION)).to_owned(),
             10 => self.token(),
             11 => self.run(0, 0x80),
             12 => self.run(0x80, 0x780),
@@ -112,7 +112,7 @@ impl<'r> Source<'r> {
     /// A base with marks of several classes.
     fn combining(&mut self) -> String {
         let mut text =
-            self.one_of(&["a", "E", "\u{1E9B}", "\u{3B9}", "", "\u{AC00}", "\u{5D0}", "I"]).to_owned();
+            (*self.one_of(&["a", "E", "\u{1E9B}", "\u{3B9}", "", "\u{AC00}", "\u{5D0}", "I"])).to_owned();
         for _ in 0..1 + self.below(6) {
             text.push(match self.below(4) {
                 0 | 1 => self.character(0x300, 0x70),

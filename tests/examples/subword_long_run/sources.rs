@@ -70,7 +70,7 @@ pub(crate) fn charsmap() -> Option<String> {
         let how = "python3 -m pip install sentencepiece, or set TYPECASE_CHARSMAP";
         xtask::skip::skipped("tokenizers, the rules of SentencePiece", how);
     }
-    bytes.map(|bytes| base64(&bytes))
+    bytes.map(|bytes| typecase_tests::charsmaps::base64(&bytes))
 }
 
 /// The bytes of a file in the cache, which is made if it is not there; nothing if it cannot be made.
@@ -89,18 +89,4 @@ fn cached(name: &str, make: impl FnOnce(&Path) -> bool) -> Option<Vec<u8>> {
 
 fn root() -> PathBuf {
     xtask::workspace_root().unwrap()
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let at = |index: usize| u32::from(three.get(index).copied().unwrap_or_default());
-        let number = at(0) << 16 | at(1) << 8 | at(2);
-        for digit in 0..4 {
-            let value = (number >> (18 - 6 * digit) & 63) as usize;
-            text.push(if digit <= three.len() { char::from(DIGITS[value]) } else { '=' });
-        }
-    }
-    text
 }
