@@ -15,7 +15,9 @@ fn main() {
     let case = env::var_os(CASE).map_or_else(|| manifest.join("../../models/news-64k.case"), PathBuf::from);
     println!("cargo:rerun-if-env-changed={CASE}");
     copy(&case, &out.join("firmware.case"));
-    copy(&manifest.join("memory.x"), &out.join("memory.x"));
+    // Not called memory.x: the linker would look in the package's folder first.
+    let memory = if cfg!(feature = "tokens") { "memory/tokens.x" } else { "memory/firmware.x" };
+    copy(&manifest.join(memory), &out.join("memory.x"));
     #[cfg(feature = "tokens")]
     tokenizer(&out.join("firmware.tokenizer"));
     // Names of interrupts: none is used.

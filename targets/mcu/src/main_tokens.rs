@@ -11,7 +11,7 @@ use typecase_mcu::Device;
 use typecase_mcu::tokens::{Cell, TokenBuffers};
 
 /// Ids of a text; the program `ids` for hosts has as many.
-const IDS: usize = 256;
+const IDS: usize = 512;
 /// 8 KiB, which is what a table asks for at most if it does not say how long its segments are.
 const CELLS: usize = 1024;
 /// Bytes of the longest line.

@@ -1,7 +1,7 @@
 //! The long run: ids, byte offsets and word ids of our sub-word tokenizers against `tokenizers`, for tokenizers shaped
 //! like those of known models, over every row of AG News and a million generated texts each.
 //!
-//! `cargo xtask tokenizers [--strings N] [--seed S]` builds and runs it. It ends with 1 if a text differs.
+//! `cargo xtask tokenizers [--strings N] [--rows N] [--seed S]` builds and runs it. It ends with 1 if a text differs.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -31,7 +31,9 @@ const WRONG_USAGE: u8 = 2;
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
     let Some(wanted) = Wanted::read(&words) else {
-        eprintln!("usage: subword_long_run [--strings N] [--seed S] [--only NAME] [--tables FOLDER]");
+        eprintln!(
+            "usage: subword_long_run [--strings N] [--rows N] [--seed S] [--only NAME] [--tables FOLDER]"
+        );
         return ExitCode::from(WRONG_USAGE);
     };
     let rows = sources::rows();
@@ -60,7 +62,7 @@ fn main() -> ExitCode {
         let seed = wanted.seed.wrapping_add(index as u64);
         let texts = generate::Recipe::new(seed, &rows, &shape.tokens());
         let Tally { rows, generated, mismatches, forced, shown } =
-            compare::run(&pair, &rows, &texts, wanted.strings);
+            compare::run(&pair, &rows[..wanted.rows.min(rows.len())], &texts, wanted.strings);
         println!(
             "{:<22} {rows:>7} {generated:>9} {mismatches:>10} {forced:>11} {:>8.1}  {seed:#x}",
             shape.name,
@@ -75,6 +77,8 @@ fn main() -> ExitCode {
 /// What the command line asks for.
 struct Wanted {
     strings: usize,
+    /// At most so many.
+    rows: usize,
     seed: u64,
     /// Tokenizers whose name contains it.
     only: Option<String>,
@@ -84,12 +88,13 @@ struct Wanted {
 
 impl Wanted {
     fn read(words: &[String]) -> Option<Self> {
-        let mut wanted = Self { strings: STRINGS, seed: SEED, only: None, tables: None };
+        let mut wanted = Self { strings: STRINGS, rows: usize::MAX, seed: SEED, only: None, tables: None };
         let mut words = words.iter();
         while let Some(name) = words.next() {
             let value = words.next()?;
             match name.as_str() {
                 "--strings" => wanted.strings = value.parse().ok()?,
+                "--rows" => wanted.rows = value.parse().ok()?,
                 "--seed" => {
                     wanted.seed = match value.strip_prefix("0x") {
                         Some(hexadecimal) => u64::from_str_radix(hexadecimal, 16).ok()?,

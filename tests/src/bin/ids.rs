@@ -15,7 +15,7 @@ use typecase_text::subword::{Cell, Scratch, Tokenizer};
 /// The exit code for wrong usage and for input that is refused.
 const REFUSED: u8 = 2;
 /// Ids of a text; more are left out, as on the device.
-const IDS: usize = 256;
+const IDS: usize = 512;
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();

@@ -18,9 +18,9 @@ usage: cargo xtask <task>
   codegen [--check]  write the generated sources; --check only compares
   parity [--items N] the scores of every engine, interface and CPU on the official test items (without them on the
                      sample texts): a table of checksums, and what could not run
-  tokenizers [--strings N] [--seed S]
-                     sub-word tokenizers against the reference crate, N generated texts for each (1,000,000) and every
-                     row of AG News; then the same ids on every CPU: two tables, and what could not run
+  tokenizers [--strings N] [--rows N] [--seed S]
+                     sub-word tokenizers against the reference crate, N generated texts for each (1,000,000) and
+                     every row of AG News (or N); then the same ids on every CPU: two tables, and what could not run
   mcu                build the firmware, run it in QEMU on the lines of standard input, and print its figures
   wasm               build the WebAssembly module into dist/wasm and test it in Node
   dist jetson        build the command for 64-bit Arm Linux into dist/jetson and try it in an emulator

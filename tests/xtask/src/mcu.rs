@@ -14,7 +14,7 @@ use crate::tokenizers::ids::Sum;
 pub const MAX_FLASH_BYTES: u64 = 32 << 10;
 /// The most RAM, the stack included.
 pub const MAX_RAM_BYTES: u64 = 16 << 10;
-/// What `targets/mcu/memory.x` reserves for the stack.
+/// What `targets/mcu/memory/firmware.x` reserves for the stack.
 const STACK_BYTES: u64 = 4 << 10;
 
 /// Ends the input of the firmware.

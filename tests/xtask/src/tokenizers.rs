@@ -44,7 +44,7 @@ fn cache_home() -> Option<PathBuf> {
     env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home)
 }
 
-/// Runs the comparison with its arguments (`--strings N`, `--seed S`), then asks every CPU. Returns whether everything
+/// Runs the comparison with its arguments (`--strings N`, `--rows N`, `--seed S`), then asks every CPU. Returns whether everything
 /// was equal.
 ///
 /// # Errors
@@ -112,7 +112,7 @@ fn targets(root: &Path, tables: &[PathBuf]) -> Result<bool> {
 #[must_use]
 pub fn arguments<'a>(words: &[&'a str]) -> Option<Vec<&'a str>> {
     let pairs = words.chunks(2).map(|pair| match pair {
-        [name @ "--strings", count] => count.parse::<usize>().is_ok().then_some([*name, *count]),
+        [name @ ("--strings" | "--rows"), count] => count.parse::<usize>().is_ok().then_some([*name, *count]),
         [name @ "--seed", seed] => is_number(seed).then_some([*name, *seed]),
         _ => None,
     });
