@@ -28,5 +28,5 @@ pub mod vocabulary;
 pub use error::TrainError;
 pub use log::Event;
 pub use recipe::{ClassWeights, DataRecipe, Recipe, TrainRecipe};
-pub use tokenizer::{ModelName, TokenizerRecipe};
+pub use tokenizer::TokenizerRecipe;
 pub use train::{TrainOptions, Trained, train};

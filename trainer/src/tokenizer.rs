@@ -1,19 +1,14 @@
 //! The sub-word tokenizer of a run: from a file, or learnt from the texts to learn from.
-//!
-//! Learning and compiling are asked for in [`seam`] alone.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use typecase_convert::Subword;
+use typecase_convert::tokenizer::{Options, compile};
 
 use crate::error::TrainError;
-
-/// Pieces to learn if the recipe does not say it.
-const VOCABULARY: u32 = 8192;
-/// How many may be asked for.
-const ALLOWED: std::ops::RangeInclusive<u32> = 256..=65_536;
+use crate::vocabulary::{VocabularyModel, VocabularySettings, learn};
 
 /// Which sub-word tokenizer: the table `[tokenizer]` of a recipe.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +17,7 @@ pub struct TokenizerRecipe {
     /// A `tokenizer.json`, beside the recipe.
     pub file: Option<PathBuf>,
     /// What to learn from the training split, if there is no file.
-    pub learn: Option<ModelName>,
+    pub learn: Option<VocabularyModel>,
     /// Pieces to learn, 256 to 65,536; without it 8,192.
     pub vocabulary: Option<u32>,
     /// Learn without the difference between cases; without it, so.
@@ -35,18 +30,6 @@ pub struct TokenizerRecipe {
     pub table: Option<Vec<u8>>,
 }
 
-/// Kinds of models that can be learnt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ModelName {
-    /// Longest match first, as in BERT.
-    WordPiece,
-    /// Merges of bytes, as in GPT-2.
-    Bpe,
-    /// The most probable pieces, as in XLNet.
-    Unigram,
-}
-
 impl TokenizerRecipe {
     pub(crate) fn check(&self) -> Result<(), String> {
         let Self { file, learn, vocabulary, lowercase, .. } = self;
@@ -56,12 +39,18 @@ impl TokenizerRecipe {
             (Some(_), None) if vocabulary.is_some() || lowercase.is_some() => {
                 Err("tokenizer.vocabulary or tokenizer.lowercase found, a file has its own".to_owned())
             }
-            _ => match vocabulary {
-                Some(size) if !ALLOWED.contains(size) => {
-                    Err(format!("tokenizer.vocabulary {size} found, allowed are 256 to 65536"))
-                }
-                _ => Ok(()),
-            },
+            (Some(_), None) => Ok(()),
+            (None, Some(model)) => self.settings(*model).check(),
+        }
+    }
+
+    fn settings(&self, model: VocabularyModel) -> VocabularySettings {
+        let default = VocabularySettings::default();
+        VocabularySettings {
+            model,
+            size: self.vocabulary.unwrap_or(default.size),
+            lowercase: self.lowercase.unwrap_or(default.lowercase),
+            ..default
         }
     }
 
@@ -79,61 +68,31 @@ impl TokenizerRecipe {
         self.json.as_deref().unwrap_or_default()
     }
 
-    /// The tokenizer. `texts` are those to learn from, and no others: a tokenizer that knew the held-out texts would make
-    /// them look easier than new ones are.
+    /// The tokenizer, with at most so many tokens of a text. `texts` are those to learn from, and no others: a tokenizer
+    /// that knew the held-out texts would make them look easier than new ones are.
     pub(crate) fn prepare<'a>(
         &self,
         name: &str,
+        max_tokens: u32,
         texts: impl Iterator<Item = &'a str>,
     ) -> Result<Subword, TrainError> {
         let bad = |reason: String| TrainError::Recipe { path: name.into(), reason };
         let json = match (&self.json, self.learn) {
             (Some(json), _) => json.clone(),
-            (None, Some(model)) => {
-                let settings = seam::VocabularySettings {
-                    model,
-                    size: self.vocabulary.unwrap_or(VOCABULARY),
-                    lowercase: self.lowercase.unwrap_or(true),
-                };
-                seam::learn(texts, &settings).map_err(bad)?
-            }
+            (None, Some(model)) => learn(texts, &self.settings(model))?,
             (None, None) => return Err(bad("the file of the tokenizer was not read".to_owned())),
         };
         let table = match &self.table {
             Some(table) => table.clone(),
-            None => seam::compile(&json).map_err(bad)?,
+            None => {
+                // A bag takes any number of tokens: padding would only add rows.
+                let options = Options { max_tokens: Some(max_tokens), keep_padding: false, ..Options::default() };
+                let file = self.file.as_deref().unwrap_or_else(|| Path::new("tokenizer.json"));
+                let refused = |e| bad(format!("{}: {e}", file.display()));
+                compile(&json, &options).map_err(refused)?.table
+            }
         };
         Ok(Subword { json, table })
-    }
-}
-
-/// What other parts of Typecase do for this one, in one place.
-mod seam {
-    use super::ModelName;
-
-    /// What is learnt.
-    #[derive(Clone, Copy, Debug)]
-    #[allow(dead_code, reason = "read by what learns, which is not in this build")]
-    pub(super) struct VocabularySettings {
-        /// Kind of model.
-        pub(super) model: ModelName,
-        /// Pieces.
-        pub(super) size: u32,
-        /// Without the difference between cases.
-        pub(super) lowercase: bool,
-    }
-
-    /// Learns a tokenizer and gives its `tokenizer.json`.
-    pub(super) fn learn<'a>(
-        _texts: impl Iterator<Item = &'a str>,
-        _settings: &VocabularySettings,
-    ) -> Result<String, String> {
-        Err("tokenizer.learn found, learning a tokenizer is not in this build".to_owned())
-    }
-
-    /// Compiles a `tokenizer.json` into the table that devices read.
-    pub(super) fn compile(_json: &str) -> Result<Vec<u8>, String> {
-        Err("tokenizer.file found, compiling a tokenizer is not in this build".to_owned())
     }
 }
 
@@ -157,18 +116,16 @@ mod tests {
                 "file = \"t.json\"\nlowercase = true",
                 "tokenizer.vocabulary or tokenizer.lowercase found, a file has its own",
             ),
-            ("learn = \"bpe\"\nvocabulary = 255", "tokenizer.vocabulary 255 found, allowed are 256 to 65536"),
-            (
-                "learn = \"bpe\"\nvocabulary = 65537",
-                "tokenizer.vocabulary 65537 found, allowed are 256 to 65536",
-            ),
+            ("learn = \"unigram\"\nvocabulary = 255", "vocabulary.size 255 found, allowed are 256 to 65536"),
+            ("learn = \"bpe\"\nvocabulary = 65537", "vocabulary.size 65537 found, allowed are 256 to 65536"),
+            ("learn = \"bpe\"\nvocabulary = 256", "vocabulary.size 256 found, a byte-level one needs 512 at least"),
         ];
         for (text, expected) in table {
             assert_eq!(checked(text).unwrap_err(), expected);
         }
         assert!(checked("learn = \"words\"").unwrap_err().contains("unknown variant `words`"));
         for name in ["wordpiece", "bpe", "unigram"] {
-            assert_eq!(checked(&format!("learn = \"{name}\"\nvocabulary = 256\nlowercase = false")), Ok(()));
+            assert_eq!(checked(&format!("learn = \"{name}\"\nvocabulary = 512\nlowercase = false")), Ok(()));
         }
         assert_eq!(checked("file = \"t.json\""), Ok(()));
     }

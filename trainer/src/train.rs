@@ -108,8 +108,8 @@ fn run(
     let tokenizer = match &recipe.tokenizer {
         Some(tokenizer) => {
             // What is left open may get another default in a later version: the checkpoint says what was used.
-            settings.max_tokens.get_or_insert(DEFAULT_MAX_TOKENS);
-            Some(tokenizer.prepare(&recipe.name, train.iter().map(|&item| texts[item as usize]))?)
+            let max_tokens = *settings.max_tokens.get_or_insert(DEFAULT_MAX_TOKENS);
+            Some(tokenizer.prepare(&recipe.name, max_tokens, train.iter().map(|&item| texts[item as usize]))?)
         }
         None => None,
     };

@@ -28,6 +28,8 @@ pub use typecase_engine::{Cell, Memory};
 
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tokens")]
+pub mod tokens;
 
 /// The byte that ends the program: EOT.
 pub const END: u8 = 4;
@@ -76,6 +78,12 @@ pub enum Stop {
     Case(Error),
     /// The port failed.
     Port(ErrorKind),
+    /// The table of a sub-word tokenizer is refused.
+    #[cfg(feature = "tokens")]
+    Tokenizer(typecase_text::subword::TokenizerError),
+    /// A sub-word tokenizer needs more memory.
+    #[cfg(feature = "tokens")]
+    Memory(typecase_text::subword::MemoryError),
 }
 
 impl From<Error> for Stop {

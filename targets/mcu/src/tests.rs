@@ -10,6 +10,9 @@ use embedded_io::ErrorType;
 
 use super::*;
 
+#[cfg(feature = "tokens")]
+mod tokens;
+
 static CASE: &[u8] = include_bytes!("../../../models/news-64k.case");
 
 struct Pipe {

@@ -38,21 +38,33 @@ pub fn main(root: &Path) -> Result<()> {
 ///
 /// When the toolchain is absent or the build fails.
 pub fn build(root: &Path) -> Result<PathBuf> {
+    let built = build_program(root, &["--package", "typecase-cli"], "typecase")?;
+    let dist = root.join("dist/jetson");
+    fs::create_dir_all(&dist).with_context(|| format!("{}: cannot create", dist.display()))?;
+    let command = dist.join("typecase");
+    fs::copy(&built, &command).with_context(|| format!("{}: cannot copy", built.display()))?;
+    Ok(command)
+}
+
+/// Builds the program that gives a checksum of ids, for the tests.
+pub(crate) fn build_ids(root: &Path) -> Result<PathBuf> {
+    build_program(root, &["--package", "typecase-tests", "--bin", "ids"], "ids")
+}
+
+/// Builds a program of the workspace where cargo puts it.
+fn build_program(root: &Path, what: &[&str], name: &str) -> Result<PathBuf> {
     AARCH64.require()?;
     let target = cross::target_folder(root, "aarch64")?;
     let mut cargo = cross::cargo(root);
     cargo
-        .args(["build", "--release", "--locked", "--target", TARGET, "--package", "typecase-cli"])
+        .args(["build", "--release", "--locked", "--target", TARGET])
+        .args(what)
         .arg("--target-dir")
         .arg(&target)
         .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc")
         .env("CARGO_PROFILE_RELEASE_STRIP", "true");
     cross::run(&mut cargo)?;
-    let dist = root.join("dist/jetson");
-    fs::create_dir_all(&dist).with_context(|| format!("{}: cannot create", dist.display()))?;
-    let (built, command) = (target.join(TARGET).join("release/typecase"), dist.join("typecase"));
-    fs::copy(&built, &command).with_context(|| format!("{}: cannot copy", built.display()))?;
-    Ok(command)
+    Ok(target.join(TARGET).join("release").join(name))
 }
 
 /// What `typecase verify` says of a case in the emulator.

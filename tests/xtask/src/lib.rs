@@ -10,6 +10,7 @@
 //! | `tidy` | [`tidy`]: layering, unsafe code, manifests, files |
 //! | `codegen` | [`codegen`]: sources that a program writes |
 //! | `parity` | [`parity`]: the scores of every engine, interface and CPU, one checksum each |
+//! | `tokenizers` | [`tokenizers`]: sub-word tokenizers against the reference, and their ids on every CPU |
 //! | `mcu` | [`mcu`]: the firmware, in QEMU, with its figures |
 //! | `wasm` | [`wasm`]: the WebAssembly module, in Node |
 //! | `dist jetson` | [`jetson`]: the command for 64-bit Arm Linux |
@@ -39,6 +40,7 @@ pub mod targets;
 pub mod test_run;
 pub mod texts;
 pub mod tidy;
+pub mod tokenizers;
 pub mod wasm;
 
 /// The top folder of the workspace, found at run time: the nearest folder at or above the calling package (or the

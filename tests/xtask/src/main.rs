@@ -6,7 +6,7 @@ use std::env;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use xtask::{codegen, jetson, mcu, parity, setup, test_run, tidy, wasm, workspace_root};
+use xtask::{codegen, jetson, mcu, parity, setup, test_run, tidy, tokenizers, wasm, workspace_root};
 
 const USAGE: &str = "\
 usage: cargo xtask <task>
@@ -18,6 +18,9 @@ usage: cargo xtask <task>
   codegen [--check]  write the generated sources; --check only compares
   parity [--items N] the scores of every engine, interface and CPU on the official test items (without them on the
                      sample texts): a table of checksums, and what could not run
+  tokenizers [--strings N] [--rows N] [--seed S]
+                     sub-word tokenizers against the reference crate, N generated texts for each (1,000,000) and
+                     every row of AG News (or N); then the same ids on every CPU: two tables, and what could not run
   mcu                build the firmware, run it in QEMU on the lines of standard input, and print its figures
   wasm               build the WebAssembly module into dist/wasm and test it in Node
   dist jetson        build the command for 64-bit Arm Linux into dist/jetson and try it in an emulator
@@ -41,6 +44,9 @@ fn main() -> ExitCode {
         ["parity"] => run_parity(None),
         ["parity", "--items", count] if count.parse::<usize>().is_ok_and(|count| count > 0) => {
             run_parity(count.parse().ok())
+        }
+        ["tokenizers", words @ ..] if tokenizers::arguments(words).is_some() => {
+            workspace_root().and_then(|root| tokenizers::main(&root, words))
         }
         ["mcu"] => workspace_root().and_then(|root| mcu::main(&root)).map(|()| true),
         ["wasm"] => workspace_root().and_then(|root| wasm::main(&root)).map(|()| true),

@@ -8,12 +8,13 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::cross::{self, MCU};
+use crate::tokenizers::ids::Sum;
 
 /// The most flash that code and tables may take beside the case.
 pub const MAX_FLASH_BYTES: u64 = 32 << 10;
 /// The most RAM, the stack included.
 pub const MAX_RAM_BYTES: u64 = 16 << 10;
-/// What `targets/mcu/memory.x` reserves for the stack.
+/// What `targets/mcu/memory/firmware.x` reserves for the stack.
 const STACK_BYTES: u64 = 4 << 10;
 
 /// Ends the input of the firmware.
@@ -23,6 +24,8 @@ const INSTRUCTIONS_A_TICK: u64 = 40;
 const TARGET: &str = "thumbv7em-none-eabihf";
 /// The case in its flash.
 pub(crate) const CASE: &str = "models/news-64k.case";
+/// The environment variable that names the table of the firmware that gives a checksum.
+const TOKENIZER: &str = "TYPECASE_MCU_TOKENIZER";
 /// More than any run needs: a firmware that hangs is ended.
 const LIMIT_SECONDS: &str = "300";
 
@@ -56,6 +59,20 @@ pub struct Ran {
     pub stack_bytes: u64,
 }
 
+/// What the firmware that gives a checksum wrote, taken apart.
+pub struct Tokens {
+    /// Texts, ids and their checksum.
+    pub sum: Sum,
+    /// Lines that were longer than the buffer.
+    pub cut: u64,
+    /// Instructions of all texts.
+    pub instructions: u64,
+    /// Instructions of the longest.
+    pub most_instructions: u64,
+    /// The most stack in use.
+    pub stack_bytes: u64,
+}
+
 /// Builds the firmware and runs it on the lines of standard input.
 ///
 /// # Errors
@@ -78,6 +95,21 @@ pub fn main(root: &Path) -> Result<()> {
 ///
 /// When the toolchain is absent or the build fails.
 pub fn build(root: &Path, features: &[&str]) -> Result<Firmware> {
+    let case = root.join(CASE);
+    measure(build_program(root, features, "typecase-mcu", None)?, &case)
+}
+
+/// Builds the firmware that gives a checksum of ids, with a table in its flash.
+///
+/// # Errors
+///
+/// When the toolchain is absent or the build fails.
+pub fn build_tokens(root: &Path, table: &Path) -> Result<Firmware> {
+    measure(build_program(root, &["tokens"], "tokens", Some((TOKENIZER, table)))?, table)
+}
+
+/// Builds one of the programs; `data` is a file in its flash other than the usual one.
+fn build_program(root: &Path, features: &[&str], name: &str, data: Option<(&str, &Path)>) -> Result<PathBuf> {
     MCU.require()?;
     let target = cross::target_folder(root, "mcu")?;
     let features = [&["board"], features].concat().join(",");
@@ -94,13 +126,15 @@ pub fn build(root: &Path, features: &[&str]) -> Result<Firmware> {
     let mut cargo = cross::cargo(&root.join("targets/mcu"));
     cargo
         .args(["build", "--release", "--locked", "--target", TARGET, "-Zbuild-std=core"])
-        .args(["--features", &features, "--target-dir"])
+        .args(["--bin", name, "--features", &features, "--target-dir"])
         .arg(&target)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", flags.join(" "));
+    if let Some((variable, path)) = data {
+        cargo.env(variable, path);
+    }
     cross::run(&mut cargo)?;
-    let elf = target.join(TARGET).join("release/typecase-mcu");
-    measure(elf, fs::metadata(root.join(CASE)).context(CASE)?.len())
+    Ok(target.join(TARGET).join("release").join(name))
 }
 
 /// Runs the firmware on lines; the end of the input is added.
@@ -115,6 +149,20 @@ pub fn run(firmware: &Firmware, input: &[u8]) -> Result<Ran> {
         bail!("firmware: {}: {}", output.status, text.trim());
     }
     parse(&text)
+}
+
+/// Runs the firmware that gives a checksum on lines; the end of the input is added.
+///
+/// # Errors
+///
+/// When QEMU fails, the firmware ends with an error, or its output is not what it promises.
+pub fn run_tokens(firmware: &Firmware, input: &[u8]) -> Result<Tokens> {
+    let output = start(&firmware.elf, input)?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        bail!("firmware: {}: {}", output.status, text.trim());
+    }
+    parse_tokens(&text)
 }
 
 /// Lets an ELF file run to its end, however that comes.
@@ -160,6 +208,18 @@ pub fn figures(firmware: &Firmware, ran: &Ran) -> String {
     )
 }
 
+/// Flash, RAM and instructions of the firmware that gives a checksum, in one line.
+#[must_use]
+pub fn token_figures(firmware: &Firmware, tokens: &Tokens) -> String {
+    let Firmware { flash_bytes, case_bytes, static_bytes, .. } = firmware;
+    let each = tokens.instructions.checked_div(tokens.sum.items).unwrap_or(0);
+    format!(
+        "flash {flash_bytes} beside the table of {case_bytes}; RAM {static_bytes} and {} of stack; {each} instructions a \
+         text, {} the longest",
+        tokens.stack_bytes, tokens.most_instructions
+    )
+}
+
 impl Firmware {
     /// Fails if the firmware is over a limit.
     ///
@@ -177,7 +237,8 @@ impl Firmware {
     }
 }
 
-fn measure(elf: PathBuf, case_bytes: u64) -> Result<Firmware> {
+fn measure(elf: PathBuf, data: &Path) -> Result<Firmware> {
+    let case_bytes = fs::metadata(data).with_context(|| data.display().to_string())?.len();
     let table = cross::output(Command::new("arm-none-eabi-size").arg("-A").arg(&elf))?;
     let sum = |sections: &[&str]| sections.iter().map(|name| section_bytes(&table, name)).sum::<u64>();
     let flash = sum(&[".vector_table", ".text", ".rodata", ".data", ".gnu.sgstubs"]);
@@ -214,6 +275,20 @@ fn parse(text: &str) -> Result<Ran> {
     })
 }
 
+fn parse_tokens(text: &str) -> Result<Tokens> {
+    let end = text.lines().find_map(|line| line.strip_prefix("end\t"));
+    let end = end.with_context(|| format!("firmware: no last line in {:?}", text.trim()))?;
+    let fields: Vec<&str> = end.split('\t').collect();
+    let (sum, numbers) = fields.split_at_checked(3).context("firmware: last line is too short")?;
+    let sum = Sum::read(sum).context("firmware: last line has no checksum")?;
+    let numbers: Vec<u64> = numbers.iter().map_while(|number| number.parse().ok()).collect();
+    let &[cut, ticks, most_ticks, stack_bytes] = numbers.as_slice() else {
+        bail!("firmware: last line has {} numbers after its checksum, 4 needed", numbers.len());
+    };
+    let [instructions, most_instructions] = [ticks, most_ticks].map(|ticks| ticks * INSTRUCTIONS_A_TICK);
+    Ok(Tokens { sum, cut, instructions, most_instructions, stack_bytes })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,6 +299,16 @@ mod tests {
         assert_eq!((ran.lines.len(), ran.texts, ran.instructions, ran.stack_bytes), (1, 1, 400, 2000));
         for broken in ["", "error\t103\t1\t2\n", "case\tn\n", "case\tn\nend\t1\n"] {
             assert!(parse(broken).is_err(), "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_line_of_the_checksum_is_taken_apart() {
+        let tokens = parse_tokens("tokenizer\t9\nend\t2\t7\t00ff\t1\t10\t5\t900\n").unwrap();
+        assert_eq!(tokens.sum, Sum { items: 2, ids: 7, checksum: 255 });
+        assert_eq!((tokens.cut, tokens.most_instructions, tokens.stack_bytes), (1, 200, 900));
+        for broken in ["", "error\t1\n", "end\t2\n", "end\t2\t7\t00ff\t1\n"] {
+            assert!(parse_tokens(broken).is_err(), "{broken:?}");
         }
     }
 

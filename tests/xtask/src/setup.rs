@@ -133,6 +133,13 @@ pub const REQUIREMENTS: &[Requirement] = &[
         install: Some(|_| AARCH64.install()),
     },
     Requirement {
+        name: "python3 with sentencepiece",
+        skipped_without: "the real rules of SentencePiece in `cargo xtask tokenizers`; no test needs it",
+        how: "python3 -m pip install sentencepiece",
+        check: |_| answer("python3", &["-c", "import sentencepiece; print(sentencepiece.__version__)"]),
+        install: None,
+    },
+    Requirement {
         name: "python3 with fasttext",
         skipped_without: "the peer benchmark against fastText; no test needs it",
         how: "python3 -m pip install fasttext",

@@ -27,9 +27,9 @@ const NO_STD_PACKAGES: &[&str] = &["typecase-text", "typecase-case", "typecase-k
 /// What is checked on this machine of the targets that are workspaces of their own.
 const OTHER_WORKSPACES: &[(&str, &[&str])] = &[
     ("targets/mcu", &["fmt", "--check"]),
-    ("targets/mcu", &["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]),
-    ("targets/mcu", &["clippy", "--locked", "--features", "board", "--bins", "--", "-D", "warnings"]),
-    ("targets/mcu", &["test", "--locked", "--lib"]),
+    ("targets/mcu", &["clippy", "--locked", "--features", "tokens", "--all-targets", "--", "-D", "warnings"]),
+    ("targets/mcu", &["clippy", "--locked", "--features", "board,tokens", "--bins", "--", "-D", "warnings"]),
+    ("targets/mcu", &["test", "--locked", "--features", "tokens", "--lib"]),
     ("targets/wasm", &["fmt", "--check"]),
     ("targets/wasm", &["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]),
     ("targets/wasm", &["test", "--locked", "--lib"]),

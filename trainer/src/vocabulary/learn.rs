@@ -45,7 +45,7 @@ pub fn learn<'t>(
         return Err(TrainError::Vocabulary("no word in the texts, 1 is needed at least".to_owned()));
     }
     let json = match settings.model {
-        VocabularyModel::Unigram => tokenizer(settings, &unigram::learn(&words, settings)?, ""),
+        VocabularyModel::Unigram => tokenizer(settings, &unigram::learn(&words, &alphabet, settings)?, ""),
         _ => merged(words, &alphabet, settings),
     };
     // What is handed on can be read.

@@ -1,6 +1,6 @@
 //! The pieces of a Unigram model, by the trainer of Hugging Face `tokenizers`, made repeatable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokenizers::AddedToken;
 use tokenizers::models::unigram::{Unigram, UnigramTrainer};
@@ -12,9 +12,10 @@ use crate::error::TrainError;
 /// What the trainer puts between the scores of characters for which it has learnt none.
 const PENALTY: f64 = 0.0001;
 
-/// Learns the pieces and their scores; the JSON list of them.
+/// Learns the pieces and their scores; the JSON list of them. Every character of the alphabet is a piece.
 pub(super) fn learn(
     words: &BTreeMap<String, u64>,
+    alphabet: &BTreeSet<char>,
     settings: &VocabularySettings,
 ) -> Result<String, TrainError> {
     let failed = |error: &dyn core::fmt::Display| TrainError::Vocabulary(error.to_string());
@@ -23,6 +24,7 @@ pub(super) fn learn(
         .show_progress(false)
         .vocab_size(settings.size)
         .special_tokens(tokens.collect())
+        .initial_alphabet(alphabet.iter().copied().collect())
         .unk_token(Some("<unk>".to_owned()))
         .build()
         .map_err(|error| failed(&error))?;

@@ -35,7 +35,7 @@ impl Register {
 }
 
 unsafe extern "C" {
-    /// The lowest and the first address above the stack, from `memory.x`.
+    /// The lowest and the first address above the stack, from the memory map.
     safe static _stack_end: u32;
     safe static _stack_start: u32;
 }
