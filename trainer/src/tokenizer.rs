@@ -40,7 +40,10 @@ impl TokenizerRecipe {
                 Err("tokenizer.vocabulary or tokenizer.lowercase found, a file has its own".to_owned())
             }
             (Some(_), None) => Ok(()),
-            (None, Some(model)) => self.settings(*model).check(),
+            (None, Some(model)) => self
+                .settings(*model)
+                .check()
+                .map_err(|e| e.replacen("vocabulary.size", "tokenizer.vocabulary", 1)),
         }
     }
 
@@ -86,7 +89,8 @@ impl TokenizerRecipe {
             Some(table) => table.clone(),
             None => {
                 // A bag takes any number of tokens: padding would only add rows.
-                let options = Options { max_tokens: Some(max_tokens), keep_padding: false, ..Options::default() };
+                let options =
+                    Options { max_tokens: Some(max_tokens), keep_padding: false, ..Options::default() };
                 let file = self.file.as_deref().unwrap_or_else(|| Path::new("tokenizer.json"));
                 let refused = |e| bad(format!("{}: {e}", file.display()));
                 compile(&json, &options).map_err(refused)?.table
@@ -116,9 +120,18 @@ mod tests {
                 "file = \"t.json\"\nlowercase = true",
                 "tokenizer.vocabulary or tokenizer.lowercase found, a file has its own",
             ),
-            ("learn = \"unigram\"\nvocabulary = 255", "vocabulary.size 255 found, allowed are 256 to 65536"),
-            ("learn = \"bpe\"\nvocabulary = 65537", "vocabulary.size 65537 found, allowed are 256 to 65536"),
-            ("learn = \"bpe\"\nvocabulary = 256", "vocabulary.size 256 found, a byte-level one needs 512 at least"),
+            (
+                "learn = \"unigram\"\nvocabulary = 255",
+                "tokenizer.vocabulary 255 found, allowed are 256 to 65536",
+            ),
+            (
+                "learn = \"bpe\"\nvocabulary = 65537",
+                "tokenizer.vocabulary 65537 found, allowed are 256 to 65536",
+            ),
+            (
+                "learn = \"bpe\"\nvocabulary = 256",
+                "tokenizer.vocabulary 256 found, a byte-level one needs 512 at least",
+            ),
         ];
         for (text, expected) in table {
             assert_eq!(checked(text).unwrap_err(), expected);

@@ -109,7 +109,11 @@ fn run(
         Some(tokenizer) => {
             // What is left open may get another default in a later version: the checkpoint says what was used.
             let max_tokens = *settings.max_tokens.get_or_insert(DEFAULT_MAX_TOKENS);
-            Some(tokenizer.prepare(&recipe.name, max_tokens, train.iter().map(|&item| texts[item as usize]))?)
+            Some(tokenizer.prepare(
+                &recipe.name,
+                max_tokens,
+                train.iter().map(|&item| texts[item as usize]),
+            )?)
         }
         None => None,
     };

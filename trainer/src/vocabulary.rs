@@ -18,6 +18,22 @@ mod unigram;
 #[cfg(feature = "vocabularies")]
 pub use learn::learn;
 
+/// Learns a vocabulary, in builds with the feature `vocabularies`.
+///
+/// # Errors
+/// [`crate::TrainError::Vocabulary`] always: this build has not the feature.
+#[cfg(not(feature = "vocabularies"))]
+pub fn learn<'t>(
+    _texts: impl Iterator<Item = &'t str>,
+    _settings: &VocabularySettings,
+) -> Result<String, crate::TrainError> {
+    Err(crate::TrainError::Vocabulary(NOT_IN_THIS_BUILD.to_owned()))
+}
+
+#[cfg(not(feature = "vocabularies"))]
+const NOT_IN_THIS_BUILD: &str = "learning one is not part of this build; `cargo build --release -p typecase-cli --features \
+                                 vocabularies` makes one that can";
+
 /// Pieces that a vocabulary may have.
 const SIZES: core::ops::RangeInclusive<u32> = 256..=65536;
 

@@ -172,13 +172,29 @@ fn a_checkpoint_of_which_a_part_is_missing_or_wrong_is_refused() {
 }
 
 #[test]
-fn what_is_not_in_this_build_says_so() {
+fn a_learnt_vocabulary_is_in_the_case_and_comes_out_the_same_each_time() {
     let workshop = Workshop::sample();
-    let learn = recipe("[tokenizer]\nlearn = \"wordpiece\"\n");
-    let error = workshop.run(&learn, "run", (1, false), |_, _| {}).unwrap_err().to_string();
-    assert_eq!(error, "sample: tokenizer.learn found, learning a tokenizer is not in this build");
+    for model in ["wordpiece", "bpe", "unigram"] {
+        let learn =
+            recipe(&format!("keep = [4000, 1500]\n[tokenizer]\nlearn = \"{model}\"\nvocabulary = 900\n"));
+        let one = workshop.run(&learn, &format!("{model}-1"), (1, false), |_, _| {}).unwrap();
+        let two = workshop.run(&learn, &format!("{model}-2"), (2, false), |_, _| {}).unwrap();
+        assert_eq!(one.checkpoint, two.checkpoint, "{model}");
+        let converted = case(&learn, &one);
+        let case = Case::parse(converted.case.as_slice()).unwrap();
+        let tokenizer = case.tokenizer().unwrap();
+        assert!((500..=900).contains(&tokenizer.ids()), "{model}: {} ids", tokenizer.ids());
+        assert!(case.sections().any(|section| section.record.kind == Kind::TOKENIZER));
+    }
+}
+
+#[test]
+fn a_tokenizer_that_is_not_supported_is_refused_by_name() {
+    let workshop = Workshop::sample();
     let mut file = with_tokenizer("");
-    file.tokenizer.as_mut().unwrap().table = None;
+    let tokenizer = file.tokenizer.as_mut().unwrap();
+    tokenizer.table = None;
+    tokenizer.json = Some(r#"{"version": "1.0", "model": {"type": "WordLevel", "vocab": {}}}"#.to_owned());
     let error = workshop.run(&file, "run", (1, false), |_, _| {}).unwrap_err().to_string();
-    assert_eq!(error, "sample: tokenizer.file found, compiling a tokenizer is not in this build");
+    assert!(error.starts_with("sample: given.json: ") && error.contains("WordLevel"), "{error}");
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 use typecase::Case;
+use typecase::engine::Payload;
 use typecase_convert::tokenizer::{self, Compiled, MAX_TOKENS};
 use typecase_text::subword::template::Span;
 use typecase_text::subword::{Cell, Output, Scratch, Tokenizer};
@@ -54,10 +55,20 @@ impl Tokenize {
         if let Some(path) = &self.tokenizer {
             let compiled = compile(path, self.max_tokens)?;
             let tokenizer = Tokenizer::view(&compiled.table).map_err(|e| refused(path, &e))?;
-            let mut subword = Subword::new(tokenizer);
+            let mut subword = Subword::new(tokenizer, true);
             return self.each(|text| subword.line(text));
         }
         let case = input::open(self.case.as_deref())?;
+        if let Some(tokenizer) = case.tokenizer() {
+            if let Some(most) = self.max_tokens {
+                let message =
+                    format!("--max-tokens {most} found, a case with a sub-word tokenizer has its own limit");
+                return Err(Failure::input(message).help("typecase tokenize --tokenizer FILE.json takes any"));
+            }
+            // A bag is the sum of its tokens: it has no use for special ones.
+            let mut subword = Subword::new(tokenizer, !matches!(case.payload(), Payload::Bag(_)));
+            return self.each(|text| subword.line(text));
+        }
         let most = self.max_tokens.map_or(case.cost().ids, |most| most as usize);
         self.each(|text| Ok(of_ngrams(&case, text, most)))
     }
@@ -132,18 +143,20 @@ fn refused(path: &Path, error: &dyn std::error::Error) -> Failure {
 
 /// A sub-word tokenizer, and the memory that it works in.
 ///
-/// Its truncation is that of its table: what `--max-tokens` says has to be in there.
+/// Its truncation is that of its table.
 struct Subword<'t> {
     tokenizer: Tokenizer<'t>,
     cells: Vec<Cell>,
     ids: Vec<u32>,
     spans: Vec<Span>,
+    /// With special tokens.
+    special: bool,
 }
 
 impl<'t> Subword<'t> {
-    fn new(tokenizer: Tokenizer<'t>) -> Self {
+    fn new(tokenizer: Tokenizer<'t>, special: bool) -> Self {
         let cells = vec![Cell::default(); tokenizer.scratch_cells()];
-        Self { tokenizer, cells, ids: Vec::new(), spans: Vec::new() }
+        Self { tokenizer, cells, ids: Vec::new(), spans: Vec::new(), special }
     }
 
     fn line(&mut self, text: &[u8]) -> Result<Line, Failure> {
@@ -151,7 +164,7 @@ impl<'t> Subword<'t> {
         let encoded = loop {
             self.ids.resize(room, 0);
             self.spans.resize(room, Span::default());
-            let output = Output { ids: &mut self.ids, spans: &mut self.spans, special: true };
+            let output = Output { ids: &mut self.ids, spans: &mut self.spans, special: self.special };
             match self.tokenizer.encode(text, output, &mut Scratch::new(&mut self.cells)) {
                 // Tokens beyond the memory are not looked at: how many there will be is not known.
                 Ok(encoded) if encoded.placed.lost > 0 => room = room.saturating_mul(2),
