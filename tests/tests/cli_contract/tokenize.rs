@@ -1,8 +1,9 @@
 //! `typecase tokenize`.
 
 use serde_json::{Value, json as object};
-use typecase_engine::Case;
-use typecase_tests::{minimal_case, shapes};
+use typecase_engine::{Case, Memory};
+use typecase_tests::{minimal_case, shapes, subword};
+use typecase_text::subword::{Cell, Scratch, Tokenizer};
 
 use crate::cli::{Sandbox, json};
 use crate::{has_keys, with_case};
@@ -89,7 +90,7 @@ fn a_case_gives_the_rows_that_it_uses() {
     let found = json(&sandbox.feed("tokenize --case x.case --json -", text.as_bytes()).done());
     has_keys(&found[0], &KEYS);
     let mut ids = [0; 64];
-    let encoded = case.encode_into(text.as_bytes(), &mut ids);
+    let encoded = case.encode_into(text.as_bytes(), &mut Memory { ids: &mut ids, ..Memory::default() });
     let expected: Vec<u64> = ids[..encoded.len].iter().map(|id| u64::from(*id)).collect();
     assert_eq!((numbers(&found[0]["ids"]), &found[0]["unknown"]), (expected, &1.into()));
     for span in found[0]["offsets"].as_array().unwrap() {
@@ -100,4 +101,25 @@ fn a_case_gives_the_rows_that_it_uses() {
     assert_eq!((numbers(&cut[0]["ids"]).len(), &cut[0]["truncated"]), (1, &true.into()));
     // The built-in case answers too.
     assert!(sandbox.run("tokenize oil").done().starts_with("oil\t"));
+}
+
+#[test]
+fn a_case_with_a_sub_word_tokenizer_gives_its_tokens() {
+    let bytes = subword::minimal_case();
+    let sandbox = Sandbox::new();
+    sandbox.write("s.case", &bytes);
+    let case = Case::parse(bytes).unwrap();
+    let tokenizer: Tokenizer<'_> = case.tokenizer().unwrap();
+    let text = "W1 w23 x. W4";
+    let (mut ids, mut cells) = ([0; 64], vec![Cell::default(); tokenizer.scratch_cells()]);
+    let output = typecase_text::subword::Output { ids: &mut ids, spans: &mut [], special: false };
+    let encoded = tokenizer.encode(text.as_bytes(), output, &mut Scratch::new(&mut cells)).unwrap();
+    let expected: Vec<u64> = ids[..encoded.len].iter().map(|id| u64::from(*id)).collect();
+    let found = json(&sandbox.feed("tokenize --case s.case --json -", text.as_bytes()).done());
+    has_keys(&found[0], &KEYS);
+    assert_eq!(numbers(&found[0]["ids"]), expected);
+    let refused = sandbox.run("tokenize --case s.case --max-tokens 2 oil");
+    let (message, help) = refused.failure(2);
+    assert_eq!(message, "--max-tokens 2 found, a case with a sub-word tokenizer has its own limit");
+    assert_eq!(help, Some("typecase tokenize --tokenizer FILE.json takes any"));
 }
