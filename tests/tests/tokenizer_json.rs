@@ -314,3 +314,48 @@ fn the_file_of_minilm_is_taken_as_it_is() {
     assert_eq!(report.texts_changed, 0, "{report:?}");
     assert!(report.pieces_after * 4 < report.pieces_before, "{report:?}");
 }
+
+/// Every bit of MiniLM's table, one after the other: an error, or ids that the table allows. Two minutes in release.
+#[test]
+fn a_flipped_bit_of_minilm_is_refused_or_gives_valid_ids() {
+    let (Some(folder), true) = (std::env::var_os("TYPECASE_MINILM"), count() > 1200) else {
+        let why = "set TYPECASE_MINILM to the folder of all-MiniLM-L6-v2, and TYPECASE_SUBWORD_FULL";
+        return xtask::skip::skipped("every flipped bit of MiniLM's table", why);
+    };
+    let text = std::fs::read_to_string(Path::new(&folder).join("tokenizer.json")).unwrap();
+    let table = compile_value(&serde_json::from_str(&text).unwrap(), &Options::default()).unwrap().table;
+    let halves = [0..table.len() / 2, table.len() / 2..table.len()];
+    let accepted: usize = std::thread::scope(|scope| {
+        let workers = halves.map(|places| scope.spawn(|| flip_bits(table.clone(), places)));
+        workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+    });
+    // Most bits are those of bases and ids: another one is as valid.
+    assert!(accepted > table.len(), "{accepted} of {} flips accepted", table.len() * 8);
+}
+
+fn flip_bits(mut table: Vec<u8>, places: std::ops::Range<usize>) -> usize {
+    let (mut ids, mut accepted) = (vec![0; ROOM], 0);
+    for at in places {
+        for bit in 0..8 {
+            table[at] ^= 1 << bit;
+            if let Ok(tokenizer) = Tokenizer::parse(&table) {
+                accepted += 1;
+                let mut cells = vec![Cell::default(); tokenizer.scratch_cells()];
+                for text in
+                    ["Oil prices soar, unaffable [MASK]!", "caf\u{e9} \u{4e2d}\u{6587} \u{1F468}\u{200D}"]
+                {
+                    let mut scratch = Scratch::new(&mut cells);
+                    // A limit may have become more than there is room for: that is an error.
+                    if let Ok(found) = tokenizer.encode_into(text.as_bytes(), &mut ids, &mut scratch) {
+                        assert!(
+                            ids[..found.len].iter().all(|id| *id < tokenizer.ids()),
+                            "byte {at}, bit {bit}"
+                        );
+                    }
+                }
+            }
+            table[at] ^= 1 << bit;
+        }
+    }
+    accepted
+}
