@@ -22,6 +22,7 @@ mod build;
 pub mod calibrate;
 mod checkpoint;
 mod cutter;
+pub mod encoder;
 mod error;
 mod gate;
 pub mod paired;

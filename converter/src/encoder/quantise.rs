@@ -1,0 +1,197 @@
+//! A network's numbers as the integers of `typecase-kernels` (`NUMERICS.md`), by the ranges of a calibration.
+//!
+//! ```text
+//! embedding    a word's row i8 with a multiplier of a common scale, positions i16 in that scale      embedding.rs
+//! LayerNorm    the stream i16 in one scale; bytes for the next matrix, scale and middle a channel    norm.rs, narrow.rs
+//! matrix       weights i8 with a scale an output, the scales of the inputs taken in                  matrix.rs
+//! attention    a scale a channel that its partner undoes, one for all products                       attention.rs
+//! activation   a table from the range where it is not flat                                           activation.rs
+//! head         weights i8 of one scale for all classes                                               here
+//! ```
+//! Nothing in the case says a scale: each is undone by the numbers that come after, and the last one turns scores into
+//! logits.
+
+use typecase_case::sections::encoder::{EncoderPooling, EncoderShape, EncoderWriter};
+
+mod activation;
+mod attention;
+mod embedding;
+mod matrix;
+mod narrow;
+mod norm;
+
+use self::matrix::{MatrixNumbers, Target, Width};
+use self::narrow::Narrow;
+use self::norm::{NormNumbers, least_scale, wide_scale};
+use super::bert::{Bert, Layer};
+use super::calibrate::Calibration;
+use super::error::ImportError;
+use super::forward::Part;
+use super::head::LinearHead;
+
+/// A section, and what its numbers stand for.
+#[derive(Clone, Debug)]
+pub(super) struct Quantised {
+    pub(super) section: Vec<u8>,
+    pub(super) shape: EncoderShape,
+    /// A score of 1 as a logit.
+    pub(super) score_scale: f32,
+    /// A pooled number of 1.
+    pub(super) pooled_scale: f32,
+}
+
+/// What is chosen and not computed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choices {
+    pub(super) positions: usize,
+    pub(super) pooling: EncoderPooling,
+    /// See [`Narrow::of_norm`].
+    pub(super) alpha: f64,
+}
+
+pub(super) fn quantise(
+    bert: &Bert,
+    head: &LinearHead,
+    calibration: &Calibration,
+    choices: Choices,
+) -> Result<Quantised, ImportError> {
+    let layers = bert.layers.len();
+    let stream = |norm, layer, part, sum: Option<Part>| {
+        wide_scale(norm, calibration.part(layer, part), sum.map(|sum| calibration.part(layer, sum)))
+    };
+    // The scale of the stream that enters each layer; the last one is pooled.
+    let entering: Vec<f64> = (0..=layers)
+        .map(|number| {
+            let norm = if number == 0 { &bert.norm } else { &bert.layers[number - 1].norm_outer };
+            stream(norm, number, Part::AttentionIn, (number < layers).then_some(Part::AttentionSum))
+        })
+        .collect();
+    let of_attention = |number: usize| -> Option<Narrow> {
+        let Layer { query, key, value, .. } = bert.layers.get(number)?;
+        let norm = if number == 0 { &bert.norm } else { &bert.layers[number - 1].norm_outer };
+        let ranges = calibration.part(number, Part::AttentionIn);
+        Some(Narrow::of_norm(ranges, &[query, key, value], choices.alpha, |j| least_scale(norm, j)))
+    };
+
+    let pooled_scale = entering[layers];
+    let head = HeadNumbers::of(head, pooled_scale);
+    let shape = shape(bert, head.bias.len() / 4, head.shift, choices)?;
+    let mut section = EncoderWriter::new(&shape);
+    embedding::write(bert, choices.positions, &mut section);
+    let mut narrow = of_attention(0);
+    NormNumbers::of(&bert.norm, entering[0], narrow.as_ref()).write(&mut section);
+    for (number, layer) in bert.layers.iter().enumerate() {
+        let part = |part| calibration.part(number, part);
+        let input = narrow.as_ref().expect("there is a layer that reads the stream");
+        let plan = attention::Plan::of(
+            [part(Part::Query), part(Part::Key), part(Part::Value), part(Part::Context)],
+            bert.config.channels(),
+            &layer.output,
+            choices.alpha,
+        );
+        section.part(&[plan.factor.to_le_bytes(), plan.shift.to_le_bytes()].concat());
+        let linears = [&layer.query, &layer.key, &layer.value];
+        MatrixNumbers::of(&linears, input, &plan.targets, Width::Narrow).write(&mut section);
+
+        let wide = |scale, outputs: usize| vec![Target { scale, centre: 0.0 }; outputs];
+        let magnitudes = |part| {
+            let ranges = calibration.part(number, part);
+            (0..ranges.len()).map(|j| ranges.magnitude(j)).collect::<Vec<_>>()
+        };
+        let width = bert.config.hidden_size;
+        let out = magnitudes(Part::AttentionOut);
+        let targets = wide(entering[number], width);
+        MatrixNumbers::of(&[&layer.output], &plan.context, &targets, Width::Wide(&out)).write(&mut section);
+
+        let between = stream(&layer.norm, number, Part::InnerIn, Some(Part::OuterSum));
+        let input = Narrow::of_norm(part(Part::InnerIn), &[&layer.inner], choices.alpha, |j| {
+            least_scale(&layer.norm, j)
+        });
+        NormNumbers::of(&layer.norm, between, Some(&input)).write(&mut section);
+
+        let activation = activation::Plan::of(part(Part::ActivationIn), part(Part::ActivationOut));
+        let targets = vec![activation.target; bert.config.intermediate_size];
+        MatrixNumbers::of(&[&layer.inner], &input, &targets, Width::Narrow).write(&mut section);
+        section.part(&activation.table);
+        let out = magnitudes(Part::OuterOut);
+        let targets = wide(between, width);
+        MatrixNumbers::of(&[&layer.outer], &activation.output, &targets, Width::Wide(&out))
+            .write(&mut section);
+
+        narrow = of_attention(number + 1);
+        NormNumbers::of(&layer.norm_outer, entering[number + 1], narrow.as_ref()).write(&mut section);
+    }
+    section.part(&head.weights).part(&head.bias);
+    Ok(Quantised {
+        section: section.finish()?,
+        shape,
+        score_scale: head.score_scale as f32,
+        pooled_scale: pooled_scale as f32,
+    })
+}
+
+fn shape(bert: &Bert, classes: usize, head_shift: u8, choices: Choices) -> Result<EncoderShape, ImportError> {
+    let small = |what: &str, size: usize| {
+        u16::try_from(size).map_err(|_| {
+            ImportError::Options(format!("{size} {what} found, allowed are at most {}", u16::MAX))
+        })
+    };
+    let config = &bert.config;
+    Ok(EncoderShape {
+        layers: small("layers", config.num_hidden_layers)?,
+        heads: small("heads", config.num_attention_heads)?,
+        channels: small("channels of a head", config.channels())?,
+        inner: small("inner channels", config.intermediate_size)?,
+        positions: small("positions", choices.positions)?,
+        classes: small("classes", classes)?,
+        rows: config.vocab_size as u32,
+        pooling: choices.pooling,
+        head_shift,
+    })
+}
+
+/// The head with one scale for all classes: their scores are compared.
+struct HeadNumbers {
+    weights: Vec<u8>,
+    bias: Vec<u8>,
+    shift: u8,
+    score_scale: f64,
+}
+
+impl HeadNumbers {
+    fn of(head: &LinearHead, pooled_scale: f64) -> Self {
+        let largest = head.weights.iter().map(|weight| f64::from(weight.abs())).fold(1e-9, f64::max);
+        let weight_scale = largest / 127.0;
+        let rounded = head.weights.mapv(|weight| (f64::from(weight) / weight_scale).round() as i8);
+        let biases = |shift: u8| {
+            let scale = pooled_scale * f64::from(shift).exp2() * weight_scale;
+            let bias = head.bias.iter().map(move |bias| (f64::from(*bias) / scale).round() as i32);
+            (scale, bias)
+        };
+        // The fewest bits that a pooled number must lose, so that no score of any text passes 32 bits.
+        let fits = |shift: &u8| {
+            let pooled = ((32_768u64 >> shift) + 1).min(32_768);
+            rounded.rows().into_iter().zip(biases(*shift).1).all(|(row, bias)| {
+                let sum: u64 = row.iter().map(|weight| u64::from(weight.unsigned_abs())).sum();
+                sum * pooled + u64::from(bias.unsigned_abs()) <= i32::MAX as u64
+            })
+        };
+        let shift = (0..=15).find(fits).unwrap_or(15);
+        let (score_scale, bias) = biases(shift);
+        Self {
+            weights: rounded.iter().map(|weight| weight.cast_unsigned()).collect(),
+            bias: bias.flat_map(i32::to_le_bytes).collect(),
+            shift,
+            score_scale,
+        }
+    }
+}
+
+/// Rounded, and never the lowest number.
+fn i16_of(number: f64) -> i16 {
+    number.round().clamp(-32_767.0, 32_767.0) as i16
+}
+
+fn i16s(numbers: impl Iterator<Item = i16>) -> Vec<u8> {
+    numbers.flat_map(i16::to_le_bytes).collect()
+}

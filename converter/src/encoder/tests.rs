@@ -1,0 +1,2 @@
+mod minilm;
+mod run;
