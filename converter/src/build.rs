@@ -71,10 +71,7 @@ pub(crate) fn case(
     }
 
     // Run the bag once with golden vectors of the right form and no content, to learn their content.
-    let texts: Vec<&str> = match options.golden_texts.as_slice() {
-        [] => GOLDEN_TEXTS.lines().collect(),
-        texts => texts.iter().map(String::as_str).collect(),
-    };
+    let texts = golden_texts(options);
     let blank = NewVector { text: Vec::new(), ids: Vec::new(), scores: vec![0; classes as usize] };
     let mut entries = checkpoint.provenance.clone();
     entries.insert("name".to_owned(), checkpoint.name.clone());
@@ -122,6 +119,14 @@ pub(crate) fn case(
     Ok(Built { bytes, report })
 }
 
+/// The texts of the golden vectors.
+pub(crate) fn golden_texts(options: &Options) -> Vec<&str> {
+    match options.golden_texts.as_slice() {
+        [] => GOLDEN_TEXTS.lines().collect(),
+        texts => texts.iter().map(String::as_str).collect(),
+    }
+}
+
 /// Both classifiers on the held-out items; `found` are the labels of the case.
 fn compare(
     checkpoint: &Checkpoint,
@@ -137,38 +142,48 @@ fn compare(
             (best(&logits) == *label, found == label)
         })
         .collect();
+    Ok(sides(&outcomes))
+}
+
+/// Whether the parent and the case were right, item by item.
+pub(crate) fn sides(outcomes: &[(bool, bool)]) -> (Side, Side, Paired) {
     let side = |right: fn(&(bool, bool)) -> bool| {
         let correct = outcomes.iter().filter(|outcome| right(outcome)).count() as u64;
         Side { correct, accuracy: correct as f64 / outcomes.len().max(1) as f64 }
     };
-    Ok((side(|outcome| outcome.0), side(|outcome| outcome.1), Paired::new(outcomes.iter().copied())))
+    (side(|outcome| outcome.0), side(|outcome| outcome.1), Paired::new(outcomes.iter().copied()))
 }
 
 /// The first index of the highest logit.
-fn best(logits: &[f32]) -> u32 {
+pub(crate) fn best(logits: &[f32]) -> u32 {
     let best = logits.iter().enumerate().rev().max_by(|a, b| a.1.total_cmp(b.1));
     best.map_or(0, |(index, _)| u32::try_from(index).unwrap_or(u32::MAX))
 }
 
 /// A case with memory to run it.
-struct Runner<'c> {
+pub(crate) struct Runner<'c> {
     case: &'c Case<Vec<u8>>,
     scratch: Scratch,
 }
 
 impl<'c> Runner<'c> {
-    fn new(case: &'c Case<Vec<u8>>) -> Self {
+    pub(crate) fn new(case: &'c Case<Vec<u8>>) -> Self {
         Self { case, scratch: Scratch::of(case) }
     }
 
-    fn vector(&mut self, text: &[u8]) -> NewVector {
+    /// Every golden vector comes out exactly.
+    pub(crate) fn verify(&mut self) -> Result<u32, typecase_engine::Error> {
+        self.case.verify(&mut self.scratch.memory())
+    }
+
+    pub(crate) fn vector(&mut self, text: &[u8]) -> NewVector {
         let verdict = classify(self.case, text, self.scratch.memory());
         let (count, scores) = (verdict.tokens as usize, verdict.scores.to_vec());
         NewVector { text: text.to_vec(), ids: self.scratch.ids[..count].to_vec(), scores }
     }
 
     /// Logits before temperature, and the label.
-    fn logits(&mut self, text: &str) -> (Vec<f32>, u32) {
+    pub(crate) fn logits(&mut self, text: &str) -> (Vec<f32>, u32) {
         let verdict = classify(self.case, text.as_bytes(), self.scratch.memory());
         let scale = verdict.score_scale * self.case.calibration().temperature;
         (verdict.scores.iter().map(|&score| score as f32 * scale).collect(), verdict.label_index)

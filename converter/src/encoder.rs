@@ -29,6 +29,7 @@ pub use typecase_case::sections::encoder::{EncoderPooling, EncoderShape};
 
 mod bert;
 mod calibrate;
+mod case;
 mod error;
 mod forward;
 mod head;
@@ -40,6 +41,7 @@ mod tensors;
 mod tests;
 
 pub use bert::{Bert, BertConfig};
+pub use case::{Labelled, convert};
 pub use error::ImportError;
 pub use forward::{Part, Watch};
 pub use head::LinearHead;

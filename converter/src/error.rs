@@ -24,6 +24,9 @@ pub enum ConvertError {
         /// What was found, what was allowed.
         reason: String,
     },
+    /// A network of Hugging Face cannot be imported.
+    #[error(transparent)]
+    Import(#[from] crate::encoder::ImportError),
     /// An option makes no sense.
     #[error("{0}")]
     Options(String),

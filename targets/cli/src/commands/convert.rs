@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use typecase_convert::encoder::{self, ImportOptions, Labelled};
 use typecase_convert::{Checkpoint, Converted, Options, Report, Size, convert};
 use typecase_train::Recipe;
 use typecase_train::data::{self, ReadOptions};
@@ -12,10 +13,13 @@ use crate::failure::Failure;
 use crate::format::thousands;
 use crate::input;
 
-/// Turn a checkpoint into a case: prune, quantise, prove, gate.
+/// Texts from which the head of an imported encoder learns, and those that judge it, at most.
+const HEAD_TEXTS: [usize; 2] = [8000, 2000];
+
+/// Turn a checkpoint or a BERT of Hugging Face into a case: prune, quantise, prove, gate.
 #[derive(Debug, Args)]
 pub(crate) struct Convert {
-    /// The checkpoint's folder
+    /// The checkpoint's folder, or that of a BERT: config.json, model.safetensors, tokenizer.json
     source: PathBuf,
     /// The case to write
     #[arg(short, long, value_name = "FILE")]
@@ -23,9 +27,13 @@ pub(crate) struct Convert {
     /// The recipe with the converter's settings; else recipe.toml in the checkpoint
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
-    /// Labelled texts that training did not see; else validation.jsonl in the checkpoint
+    /// Labelled texts that training did not see; else validation.jsonl in the checkpoint. For a BERT: the texts that its
+    /// head learns from and is judged by
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
+    /// Tokens of a text that a BERT looks at
+    #[arg(long, default_value_t = 128, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    max_tokens: u32,
     /// The largest case: 65536, 64KiB, 1MiB
     #[arg(long, value_name = "SIZE")]
     max_size: Option<Size>,
@@ -42,6 +50,9 @@ pub(crate) struct Convert {
 
 impl Convert {
     pub(crate) fn run(self) -> Result<(), Failure> {
+        if self.source.join("config.json").is_file() {
+            return self.import();
+        }
         if !Checkpoint::is_at(&self.source) {
             let message = format!(
                 "{}: no checkpoint found, a folder with checkpoint.toml is needed",
@@ -50,15 +61,46 @@ impl Convert {
             return Err(Failure::input(message).help("typecase train --recipe FILE makes one"));
         }
         let checkpoint = Checkpoint::load(&self.source)?;
-        let mut options = self.options()?;
-        if let Some(Size(bytes)) = self.max_size {
-            options.max_size = Some(bytes);
-        }
-        if let Some(points) = self.max_drop {
-            options.max_drop = points;
-        }
         let held_out = self.held_out(&checkpoint)?;
-        let Converted { case, report } = convert(&checkpoint, &held_out, &options)?;
+        let converted = convert(&checkpoint, &held_out, &self.options()?)?;
+        self.write(converted)
+    }
+
+    /// A BERT of Hugging Face, with a linear head on its frozen rows.
+    fn import(self) -> Result<(), Failure> {
+        let Some(path) = &self.calibration else {
+            let message =
+                format!("{}: a BERT has no classes, --calibration FILE is needed", self.source.display());
+            return Err(
+                Failure::input(message).help("its head learns from labelled texts: CSV, TSV or JSONL")
+            );
+        };
+        let loaded = data::load(path, &ReadOptions::default()).map_err(|e| Failure::input(e.to_string()))?;
+        let all: Vec<(String, u32)> =
+            loaded.dataset.items.into_iter().map(|item| (item.text, item.label)).collect();
+        let [learn, judge] = HEAD_TEXTS;
+        // Every fifth at most judges; of many texts those that are spread evenly are enough.
+        let step = (all.len() / (learn + judge)).max(1);
+        let (mut train, mut held_out) = (Vec::new(), Vec::new());
+        for (nth, item) in all.into_iter().step_by(step).take(learn + judge).enumerate() {
+            if nth % 5 == 4 { held_out.push(item) } else { train.push(item) }
+        }
+        eprintln!("note: the head learns from {} texts, {} judge it", train.len(), held_out.len());
+        let name = self.out.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let labelled =
+            Labelled { name: &name, labels: &loaded.dataset.labels, train: &train, held_out: &held_out };
+        let import = ImportOptions { max_tokens: self.max_tokens, ..ImportOptions::default() };
+        let mut options = self.options()?;
+        if self.max_drop.is_none() && self.recipe.is_none() {
+            // Calibration alone, without training for integers, costs more than a bag does.
+            options.max_drop = 0.6;
+        }
+        let converted = encoder::convert(&self.source, &labelled, &import, &options)?;
+        self.write(converted)
+    }
+
+    fn write(&self, converted: Converted) -> Result<(), Failure> {
+        let Converted { case, report } = converted;
         input::write_whole(&self.out, &case)?;
         if let Some(path) = &self.report {
             input::write_whole(path, report::conversion(&report).as_bytes())?;
@@ -73,11 +115,18 @@ impl Convert {
 
     fn options(&self) -> Result<Options, Failure> {
         let beside = self.source.join("recipe.toml");
-        match &self.recipe {
-            Some(path) => Ok(Recipe::load(path)?.convert),
-            None if beside.is_file() => Ok(Recipe::load(&beside)?.convert),
-            None => Ok(Options::default()),
+        let mut options = match &self.recipe {
+            Some(path) => Recipe::load(path)?.convert,
+            None if beside.is_file() => Recipe::load(&beside)?.convert,
+            None => Options::default(),
+        };
+        if let Some(Size(bytes)) = self.max_size {
+            options.max_size = Some(bytes);
         }
+        if let Some(points) = self.max_drop {
+            options.max_drop = points;
+        }
+        Ok(options)
     }
 
     fn held_out(&self, checkpoint: &Checkpoint) -> Result<Vec<(String, u32)>, Failure> {
