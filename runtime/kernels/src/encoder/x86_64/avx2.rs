@@ -119,13 +119,18 @@ impl Avx2 {
 
 /// What becomes of eight requantised sums.
 trait Write {
-    fn write(&mut self, row: usize, outputs: usize, first: usize, sums: [i16; PANEL]);
+    fn write(&mut self, row: usize, outputs: usize, first: usize, sums: __m128i);
 }
 
-/// A place for the results of a panel: fewer than eight at the end of a row.
-fn place<T>(output: &mut [T], row: usize, outputs: usize, first: usize) -> &mut [T] {
+/// Writes the results of a panel: fewer than eight at the end of a row.
+#[inline(always)]
+fn put<T: Copy>(output: &mut [T], row: usize, outputs: usize, first: usize, results: [T; PANEL]) {
     let end = outputs.min(first + PANEL);
-    &mut output[row * outputs + first..row * outputs + end]
+    let place = &mut output[row * outputs + first..row * outputs + end];
+    match place.first_chunk_mut() {
+        Some(place) => *place = results,
+        None => place.iter_mut().zip(results).for_each(|(place, y)| *place = y),
+    }
 }
 
 struct ToI8<'o> {
@@ -134,13 +139,8 @@ struct ToI8<'o> {
 
 impl Write for ToI8<'_> {
     #[inline(always)]
-    fn write(&mut self, row: usize, outputs: usize, first: usize, sums: [i16; PANEL]) {
-        let bytes = sums.map(|y| scalar::sat8(y).cast_unsigned());
-        let place = place(self.output, row, outputs, first);
-        match place.first_chunk_mut() {
-            Some(place) => *place = bytes,
-            None => place.iter_mut().zip(bytes).for_each(|(place, y)| *place = y),
-        }
+    fn write(&mut self, row: usize, outputs: usize, first: usize, sums: __m128i) {
+        put(self.output, row, outputs, first, narrowed(sums));
     }
 }
 
@@ -150,12 +150,8 @@ struct ToI16<'o> {
 
 impl Write for ToI16<'_> {
     #[inline(always)]
-    fn write(&mut self, row: usize, outputs: usize, first: usize, sums: [i16; PANEL]) {
-        let place = place(self.output, row, outputs, first);
-        match place.first_chunk_mut() {
-            Some(place) => *place = sums,
-            None => place.iter_mut().zip(sums).for_each(|(place, y)| *place = y),
-        }
+    fn write(&mut self, row: usize, outputs: usize, first: usize, sums: __m128i) {
+        put(self.output, row, outputs, first, eight(sums));
     }
 }
 
@@ -166,14 +162,20 @@ struct ToTable<'o> {
 
 impl Write for ToTable<'_> {
     #[inline(always)]
-    fn write(&mut self, row: usize, outputs: usize, first: usize, sums: [i16; PANEL]) {
-        let bytes = sums.map(|y| self.table[usize::from(scalar::sat8(y).cast_unsigned() ^ 0x80)]);
-        let place = place(self.output, row, outputs, first);
-        match place.first_chunk_mut() {
-            Some(place) => *place = bytes,
-            None => place.iter_mut().zip(bytes).for_each(|(place, y)| *place = y),
-        }
+    fn write(&mut self, row: usize, outputs: usize, first: usize, sums: __m128i) {
+        let bytes = narrowed(sums).map(|y| self.table[usize::from(y ^ 0x80)]);
+        put(self.output, row, outputs, first, bytes);
     }
+}
+
+/// The bits of eight numbers cut to -127..=127.
+#[inline(always)]
+fn narrowed(sums: __m128i) -> [u8; PANEL] {
+    // SAFETY: every machine that runs this has SSE2.
+    let low = unsafe { _mm_max_epi16(sums, _mm_set1_epi16(-127)) };
+    // SAFETY: as above.
+    let bytes = unsafe { _mm_cvtsi128_si64(_mm_packs_epi16(low, low)) };
+    bytes.to_le_bytes()
 }
 
 fn load128(bytes: &[u8; 16]) -> __m128i {
@@ -190,40 +192,76 @@ fn load256(bytes: &[u8; 32]) -> __m256i {
 fn linear<W: Write>(input: &[u8], rows: usize, matrix: &Matrix<'_>, work: &mut [u64], write: &mut W) {
     let groups = matrix.groups();
     let wide = &mut work[..rows * groups];
-    widen(input, matrix.inputs, groups, wide);
-    for (number, panel) in matrix.weights.chunks_exact(groups * 64).enumerate() {
-        for half in 0..2 {
-            let first = number * 16 + half * PANEL;
-            if first >= matrix.outputs {
-                break;
-            }
-            let tail = Tail::of(matrix, first);
-            let (panel, _) = panel.as_chunks::<64>();
-            let mut row = 0;
-            while row < rows {
-                let left = rows - row;
-                let wide = &wide[row * groups..];
-                row += match left {
-                    ROWS.. => some_rows::<ROWS, W>(panel, half, wide, row, first, &tail, matrix, write),
-                    4.. => some_rows::<4, W>(panel, half, wide, row, first, &tail, matrix, write),
-                    2.. => some_rows::<2, W>(panel, half, wide, row, first, &tail, matrix, write),
-                    _ => some_rows::<1, W>(panel, half, wide, row, first, &tail, matrix, write),
-                };
-            }
+    widen(input, rows, matrix.inputs, groups, wide);
+    for (number, block) in matrix.weights.chunks_exact(groups * 64).enumerate() {
+        let (block, _) = block.as_chunks::<64>();
+        panel::<0, W>(block, number * 16, wide, rows, matrix, write);
+        if number * 16 + PANEL < matrix.outputs {
+            panel::<1, W>(block, number * 16 + PANEL, wide, rows, matrix, write);
         }
     }
 }
 
-/// Four inputs in a word, of 16 bits each.
+/// Eight outputs of all rows: the first or the second half of a block.
 #[target_feature(enable = "avx2")]
-fn widen(input: &[u8], inputs: usize, groups: usize, wide: &mut [u64]) {
-    for (row, wide) in input.chunks_exact(inputs).zip(wide.chunks_exact_mut(groups)) {
-        for (four, word) in row.chunks(GROUP).zip(wide) {
-            let mut bytes = [0u8; GROUP];
-            bytes[..four.len()].copy_from_slice(four);
-            let [a, b, c, d] = bytes.map(u64::from);
-            *word = a | b << 16 | c << 32 | d << 48;
+fn panel<const HALF: usize, W: Write>(
+    block: &[[u8; 64]],
+    first: usize,
+    wide: &[u64],
+    rows: usize,
+    matrix: &Matrix<'_>,
+    write: &mut W,
+) {
+    let tail = Tail::of(matrix, first);
+    let (mut row, mut rest) = (0, wide);
+    while row < rows {
+        let count = block_of(rows - row);
+        let (wide, others) = rest.split_at(count * block.len());
+        match count {
+            ROWS => some_rows::<ROWS, HALF, W>(block, wide, row, first, &tail, matrix, write),
+            4 => some_rows::<4, HALF, W>(block, wide, row, first, &tail, matrix, write),
+            2 => some_rows::<2, HALF, W>(block, wide, row, first, &tail, matrix, write),
+            _ => some_rows::<1, HALF, W>(block, wide, row, first, &tail, matrix, write),
         }
+        (row, rest) = (row + count, others);
+    }
+}
+
+/// How many of the rows that are left are worked on together.
+const fn block_of(left: usize) -> usize {
+    match left {
+        ROWS.. => ROWS,
+        4.. => 4,
+        2.. => 2,
+        _ => 1,
+    }
+}
+
+/// The rows in blocks of [`block_of`]; in a block group by group, in a group row by row a word of four inputs, of 16
+/// bits each: a block is read from front to end.
+#[target_feature(enable = "avx2")]
+fn widen(input: &[u8], rows: usize, inputs: usize, groups: usize, wide: &mut [u64]) {
+    let (mut row, mut rest) = (0, wide);
+    while row < rows {
+        let count = block_of(rows - row);
+        let (words, others) = rest.split_at_mut(count * groups);
+        for (nth, input) in input[row * inputs..(row + count) * inputs].chunks_exact(inputs).enumerate() {
+            let (sixteens, tail) = input.as_chunks::<16>();
+            let (front, back) = words.split_at_mut(sixteens.len() * 4 * count);
+            for (bytes, words) in sixteens.iter().zip(front.chunks_exact_mut(4 * count)) {
+                let four = halves(_mm256_cvtepu8_epi16(load128(bytes)));
+                for (word, place) in four.into_iter().zip(words.chunks_exact_mut(count)) {
+                    place[nth] = word;
+                }
+            }
+            for (four, place) in tail.chunks(GROUP).zip(back.chunks_exact_mut(count)) {
+                let mut bytes = [0u8; GROUP];
+                bytes[..four.len()].copy_from_slice(four);
+                let [a, b, c, d] = bytes.map(u64::from);
+                place[nth] = a | b << 16 | c << 32 | d << 48;
+            }
+        }
+        (row, rest) = (row + count, others);
     }
 }
 
@@ -254,29 +292,24 @@ impl Tail {
 
 /// Eight outputs of some rows.
 #[target_feature(enable = "avx2")]
-#[inline]
-#[allow(clippy::too_many_arguments, reason = "what a loop needs, taken apart so that it stays in registers")]
-fn some_rows<const R: usize, W: Write>(
-    panel: &[[u8; 64]],
-    half: usize,
+fn some_rows<const R: usize, const HALF: usize, W: Write>(
+    block: &[[u8; 64]],
     wide: &[u64],
     row: usize,
     first: usize,
     tail: &Tail,
     matrix: &Matrix<'_>,
     write: &mut W,
-) -> usize {
-    let groups = panel.len();
-    let inputs: [&[u64]; R] = core::array::from_fn(|r| &wide[r * groups..(r + 1) * groups]);
+) {
     let mut sums = [[_mm256_setzero_si256(); 2]; R];
-    for (g, block) in panel.iter().enumerate() {
-        let (quarters, _) = block.as_chunks::<16>();
-        let low = _mm256_cvtepi8_epi16(load128(&quarters[half * 2]));
-        let high = _mm256_cvtepi8_epi16(load128(&quarters[half * 2 + 1]));
-        for r in 0..R {
-            let four = _mm256_set1_epi64x(inputs[r][g].cast_signed());
-            sums[r][0] = _mm256_add_epi32(sums[r][0], _mm256_madd_epi16(low, four));
-            sums[r][1] = _mm256_add_epi32(sums[r][1], _mm256_madd_epi16(high, four));
+    for (weights, inputs) in block.iter().zip(wide.as_chunks::<R>().0) {
+        let (quarters, _) = weights.as_chunks::<16>();
+        let low = _mm256_cvtepi8_epi16(load128(&quarters[2 * HALF]));
+        let high = _mm256_cvtepi8_epi16(load128(&quarters[2 * HALF + 1]));
+        for (sums, four) in sums.iter_mut().zip(inputs) {
+            let four = _mm256_set1_epi64x(four.cast_signed());
+            sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(low, four));
+            sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(high, four));
         }
     }
     let bias = load256(bytes_of(&tail.bias));
@@ -289,9 +322,8 @@ fn some_rows<const R: usize, W: Write>(
         let rounded = _mm256_srai_epi32::<1>(_mm256_add_epi32(shifted, _mm256_set1_epi32(1)));
         let t = _mm_packs_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256::<1>(rounded));
         let y = _mm_mulhrs_epi16(t, multipliers);
-        write.write(row + r, matrix.outputs, first, eight(y));
+        write.write(row + r, matrix.outputs, first, y);
     }
-    R
 }
 
 fn bytes_of(numbers: &[i32; PANEL]) -> &[u8; 32] {
