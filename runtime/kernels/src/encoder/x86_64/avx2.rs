@@ -465,17 +465,18 @@ fn attention(
     };
     for head in 0..numbers.heads {
         for query in 0..tokens {
-            let mut highest = i32::MIN;
             let query_row = part(query, 0, head);
-            for (key, product) in products.iter_mut().enumerate() {
-                *product = dot(query_row, part(key, 1, head));
-                highest = highest.max(*product);
+            let (fours, last) = products.as_chunks_mut::<4>();
+            let first_of_last = fours.len() * 4;
+            for (nth, four) in fours.iter_mut().enumerate() {
+                *four = dot4(query_row, [0, 1, 2, 3].map(|key| part(nth * 4 + key, 1, head)));
             }
-            let mut total = 0u32;
-            for (product, weight) in products.iter().zip(weights.iter_mut()) {
-                *weight = numbers.weight(highest - product);
-                total += u32::from(*weight);
+            for (nth, product) in last.iter_mut().enumerate() {
+                let row = part(first_of_last + nth, 1, head);
+                *product = dot4(query_row, [row; 4])[0];
             }
+            let highest = products.iter().copied().max().unwrap_or(0);
+            let total = weights_of(products, highest, numbers, weights);
             let share = Share::of(total);
             let at = query * width + head * channels;
             let (output, _) = output[at..at + channels].as_chunks_mut::<32>();
@@ -487,18 +488,55 @@ fn attention(
     }
 }
 
+/// The products of a row with four others.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn dot(a: &[[u8; 32]], b: &[[u8; 32]]) -> i32 {
-    let mut sum = _mm256_setzero_si256();
-    for (a, b) in a.iter().zip(b) {
-        let ((a, _), (b, _)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
-        for (a, b) in a.iter().zip(b) {
-            let (a, b) = (_mm256_cvtepi8_epi16(load128(a)), _mm256_cvtepi8_epi16(load128(b)));
-            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+fn dot4(a: &[[u8; 32]], rows: [&[[u8; 32]]; 4]) -> [i32; 4] {
+    let mut sums = [_mm256_setzero_si256(); 4];
+    for (chunk, a) in a.iter().enumerate() {
+        let (a, _) = a.as_chunks::<16>();
+        let a = [_mm256_cvtepi8_epi16(load128(&a[0])), _mm256_cvtepi8_epi16(load128(&a[1]))];
+        for (sum, row) in sums.iter_mut().zip(rows) {
+            let (b, _) = row[chunk].as_chunks::<16>();
+            let b = [_mm256_cvtepi8_epi16(load128(&b[0])), _mm256_cvtepi8_epi16(load128(&b[1]))];
+            let two = _mm256_add_epi32(_mm256_madd_epi16(a[0], b[0]), _mm256_madd_epi16(a[1], b[1]));
+            *sum = _mm256_add_epi32(*sum, two);
         }
     }
-    sum_of(sum)
+    let [a, b, c, d] = sums;
+    let quarters = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+    let four = _mm_add_epi32(_mm256_castsi256_si128(quarters), _mm256_extracti128_si256::<1>(quarters));
+    let mut numbers = [0; 4];
+    // SAFETY: 16 bytes may be written there, and no alignment is asked for.
+    unsafe { _mm_storeu_si128(numbers.as_mut_ptr().cast(), four) };
+    numbers
+}
+
+/// The weight of every key, and their sum.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn weights_of(products: &[i32], highest: i32, numbers: &Attention<'_>, weights: &mut [u8]) -> u32 {
+    let mut total = 0u32;
+    let (eights, rest) = products.as_chunks::<8>();
+    let (front, back) = weights.split_at_mut(eights.len() * 8);
+    let factors = _mm256_set1_epi32(numbers.factor.cast_signed());
+    // One less: the rest of the shift is the rounding. A distance times the factor has no sign.
+    let less = _mm_cvtsi32_si128(numbers.shift.cast_signed() - 1);
+    for (eight, weights) in eights.iter().zip(front.chunks_exact_mut(8)) {
+        let distances = _mm256_sub_epi32(_mm256_set1_epi32(highest), load256(bytes_of(eight)));
+        let shifted = _mm256_sra_epi32(_mm256_mullo_epi32(distances, factors), less);
+        let indices = _mm256_srai_epi32::<1>(_mm256_add_epi32(shifted, _mm256_set1_epi32(1)));
+        let indices = _mm256_min_epi32(indices, _mm256_set1_epi32(255));
+        for (weight, index) in weights.iter_mut().zip(eight32(indices)) {
+            *weight = numbers.exp[usize::from(index as u8)];
+            total += u32::from(*weight);
+        }
+    }
+    for (product, weight) in rest.iter().zip(back) {
+        *weight = numbers.weight(highest - product);
+        total += u32::from(*weight);
+    }
+    total
 }
 
 /// The sum of 32 channels of values, each key as often as its weight says.
