@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use criterion::{Criterion, Throughput};
-use typecase::engine::{self, NgramSpec, Ngrams};
+use typecase::engine::{self, NgramSpec, Ngrams, Vocabulary};
 use typecase::{Case, Options};
 use typecase_benches::texts;
 
@@ -39,6 +39,11 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What a bag's texts are cut with, and which features have a row.
+fn tokenizer(case: &Case) -> anyhow::Result<(Ngrams, Vocabulary<'_>)> {
+    case.ngrams().zip(case.vocabulary()).context("the case has no bag")
+}
+
 /// From a file, and from bytes that are there already; both check the digest and every rule.
 fn open(criterion: &mut Criterion, path: &Path, case: &Case) {
     let mut group = criterion.benchmark_group("open");
@@ -50,6 +55,7 @@ fn open(criterion: &mut Criterion, path: &Path, case: &Case) {
 
 /// All texts of the sample in turn: the branches are those of real text, not of one text learnt by heart.
 fn all_texts(criterion: &mut Criterion, case: &Case, sample: &[String]) -> anyhow::Result<()> {
+    let (ngrams, vocabulary) = tokenizer(case)?;
     let mut session = typecase::prepare(case, &Options::default())?.session();
     let mut memory = vec![0; 8 * LONG_TEXT_BYTES];
     let mut group = criterion.benchmark_group("all_texts");
@@ -64,18 +70,14 @@ fn all_texts(criterion: &mut Criterion, case: &Case, sample: &[String]) -> anyho
     group.bench_function("features", |b| {
         b.iter(|| {
             for text in sample {
-                black_box(case.ngrams().features_into(black_box(text.as_bytes()), &mut memory));
+                black_box(ngrams.features_into(black_box(text.as_bytes()), &mut memory));
             }
         });
     });
     group.bench_function("encode", |b| {
         b.iter(|| {
             for text in sample {
-                black_box(case.ngrams().encode_into(
-                    black_box(text.as_bytes()),
-                    &case.vocabulary(),
-                    &mut memory,
-                ));
+                black_box(ngrams.encode_into(black_box(text.as_bytes()), &vocabulary, &mut memory));
             }
         });
     });
@@ -85,16 +87,17 @@ fn all_texts(criterion: &mut Criterion, case: &Case, sample: &[String]) -> anyho
 
 /// The text of median length, again and again.
 fn one_text(criterion: &mut Criterion, case: &Case, text: &str) -> anyhow::Result<()> {
+    let (ngrams, vocabulary) = tokenizer(case)?;
     let mut session = typecase::prepare(case, &Options::default())?.session();
     let mut memory = vec![0; 8 * text.len() + 8];
     let mut group = criterion.benchmark_group("one_text");
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function("classify", |b| b.iter(|| session.classify(black_box(text)).map(|v| v.label_index)));
     group.bench_function("features", |b| {
-        b.iter(|| case.ngrams().features_into(black_box(text.as_bytes()), &mut memory));
+        b.iter(|| ngrams.features_into(black_box(text.as_bytes()), &mut memory));
     });
     group.bench_function("encode", |b| {
-        b.iter(|| case.ngrams().encode_into(black_box(text.as_bytes()), &case.vocabulary(), &mut memory));
+        b.iter(|| ngrams.encode_into(black_box(text.as_bytes()), &vocabulary, &mut memory));
     });
     group.finish();
     Ok(())
@@ -103,7 +106,8 @@ fn one_text(criterion: &mut Criterion, case: &Case, text: &str) -> anyhow::Resul
 /// 64 KiB: bytes a second of the tokenizer and the look-up, which see all of it, and of the whole if the case does.
 fn long_text(criterion: &mut Criterion, case: &Case, text: &str) -> anyhow::Result<()> {
     let max_bytes = u32::try_from(text.len())?;
-    let ngrams = Ngrams::new(NgramSpec { max_bytes, ..case.ngrams().spec() })?;
+    let (ngrams, vocabulary) = tokenizer(case)?;
+    let ngrams = Ngrams::new(NgramSpec { max_bytes, ..ngrams.spec() })?;
     let mut memory = vec![0; 8 * text.len()];
     ensure!(
         !ngrams.features_into(text.as_bytes(), &mut memory).truncated,
@@ -131,7 +135,7 @@ fn long_text(criterion: &mut Criterion, case: &Case, text: &str) -> anyhow::Resu
         b.iter(|| ngrams.features_into(black_box(text.as_bytes()), &mut memory));
     });
     group.bench_function("encode", |b| {
-        b.iter(|| ngrams.encode_into(black_box(text.as_bytes()), &case.vocabulary(), &mut memory));
+        b.iter(|| ngrams.encode_into(black_box(text.as_bytes()), &vocabulary, &mut memory));
     });
     group.finish();
     Ok(())

@@ -181,6 +181,7 @@ struct Scratch {
     numbers: Vec<i32>,
     tokens: Vec<u32>,
     cells: Vec<Cell>,
+    arena: Vec<u64>,
 }
 
 impl Scratch {
@@ -191,11 +192,12 @@ impl Scratch {
             numbers: vec![0; cost.numbers],
             tokens: vec![0; cost.tokens],
             cells: vec![Cell::default(); cost.cells],
+            arena: vec![0; cost.arena],
         }
     }
 
     fn memory(&mut self) -> Memory<'_> {
-        let Self { ids, numbers, tokens, cells } = self;
-        Memory { ids, numbers, tokens, cells }
+        let Self { ids, numbers, tokens, cells, arena } = self;
+        Memory { ids, numbers, tokens, cells, arena }
     }
 }

@@ -172,6 +172,7 @@ impl Runnable {
             numbers: vec![0; cost.numbers].into_boxed_slice(),
             tokens: vec![0; cost.tokens].into_boxed_slice(),
             cells: vec![Cell::default(); cost.cells].into_boxed_slice(),
+            arena: vec![0; cost.arena].into_boxed_slice(),
         }
     }
 }
@@ -208,6 +209,7 @@ pub struct Session {
     numbers: Box<[i32]>,
     tokens: Box<[u32]>,
     cells: Box<[Cell]>,
+    arena: Box<[u64]>,
 }
 
 impl Session {
@@ -221,8 +223,8 @@ impl Session {
     #[inline]
     pub fn classify(&mut self, text: impl AsRef<[u8]>) -> Result<Verdict<'_>, Error> {
         let case = &self.prepared.case;
-        let Self { ids, numbers, tokens, cells, .. } = self;
-        let encoded = case.encode_into(text.as_ref(), &mut Memory { ids, numbers, tokens, cells });
+        let Self { ids, numbers, tokens, cells, arena, .. } = self;
+        let encoded = case.encode_into(text.as_ref(), &mut Memory { ids, numbers, tokens, cells, arena });
         let ids = self.ids.get(..encoded.len).unwrap_or_default();
         let elsewhere = match &mut self.scorer {
             None if self.prepared.other.is_none() => None,
@@ -240,8 +242,9 @@ impl Session {
                 }
             }
         };
-        let (place, backend) =
-            elsewhere.unwrap_or_else(|| (case.scores_into(ids, &mut self.numbers), Backend::Native.name()));
+        let (place, backend) = elsewhere.unwrap_or_else(|| {
+            (case.scores_into(ids, &mut self.numbers, &mut self.arena), Backend::Native.name())
+        });
         let verdict = case.verdict(encoded, self.numbers.get(place).unwrap_or_default());
         Ok(Verdict { backend, ..verdict })
     }
@@ -254,8 +257,8 @@ impl Session {
     /// if it is another engine that does not give it.
     pub fn verify(&mut self) -> Result<u32, Error> {
         let case = &self.prepared.case;
-        let Self { ids, numbers, tokens, cells, .. } = self;
-        let mut memory = Memory { ids, numbers, tokens, cells };
+        let Self { ids, numbers, tokens, cells, arena, .. } = self;
+        let mut memory = Memory { ids, numbers, tokens, cells, arena };
         let count = case.verify(&mut memory).map_err(|e| Error::invalid(case.name(), e))?;
         if let (Some(scorer), Some(other)) = (&mut self.scorer, &self.prepared.other) {
             check(&**case, &mut **scorer)

@@ -14,6 +14,7 @@
 
 pub mod bags;
 pub mod charsmaps;
+pub mod encoder;
 pub mod shapes;
 pub mod subword;
 pub mod texts;
@@ -202,7 +203,7 @@ impl CaseParts {
         let case = Case::parse(file.as_slice()).unwrap();
         let mut scratch = Scratch::new();
         let vectors: Vec<_> = texts.iter().map(|text| scratch.vector(&case, text)).collect();
-        let (classes, rows) = (case.labels().len(), case.vocabulary().shape().count());
+        let (classes, rows) = (case.labels().len(), case.rows());
         *self.section(Kind::GOLDEN) = golden::encode(&vectors, classes, rows).unwrap();
     }
 
@@ -273,6 +274,7 @@ pub struct Scratch {
     numbers: Vec<i32>,
     tokens: Vec<u32>,
     cells: Vec<Cell>,
+    arena: Vec<u64>,
 }
 
 impl Scratch {
@@ -285,6 +287,7 @@ impl Scratch {
             numbers: vec![0; 4096 + 65_535],
             tokens: vec![0; 65_535],
             cells: vec![Cell::default(); 1 << 15],
+            arena: vec![0; 1 << 16],
         }
     }
 
@@ -297,13 +300,14 @@ impl Scratch {
             numbers: vec![0; cost.numbers],
             tokens: vec![0; cost.tokens],
             cells: vec![Cell::default(); cost.cells],
+            arena: vec![0; cost.arena],
         }
     }
 
     /// The memory.
     pub fn memory(&mut self) -> Memory<'_> {
-        let Self { ids, numbers, tokens, cells } = self;
-        Memory { ids, numbers, tokens, cells }
+        let Self { ids, numbers, tokens, cells, arena } = self;
+        Memory { ids, numbers, tokens, cells, arena }
     }
 
     /// Text, ids and scores, as the engine gives them.

@@ -134,7 +134,7 @@ fn the_engine_with_the_callers_memory_allocates_nothing() {
         let (mut tokens, mut cells) = (vec![0; cost.tokens], vec![Cell::default(); cost.cells]);
         allocates_nothing("the engine", || {
             let (tokens, cells) = (&mut tokens, &mut cells);
-            let mut memory = Memory { ids: &mut ids, numbers: &mut numbers, tokens, cells };
+            let mut memory = Memory { ids: &mut ids, numbers: &mut numbers, tokens, cells, arena: &mut [] };
             assert!(case.verify(&mut memory).unwrap() >= 16);
             let mut session = Session::new(&case, memory).unwrap();
             for text in &texts {

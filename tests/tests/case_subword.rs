@@ -65,7 +65,7 @@ fn ids_are_those_of_the_ngrams_of_the_tokens_without_special_ones() {
         let output = Output { ids: &mut tokens, spans: &mut [], special: false };
         let found = tokenizer.encode(&text[..limit], output, &mut Cells::new(&mut cells)).unwrap();
         let tokens = &tokens[..found.len];
-        let vocabulary = case.vocabulary();
+        let vocabulary = case.vocabulary().unwrap();
         let all = specified(tokens);
         let held: Vec<u32> = all.iter().filter_map(|&feature| vocabulary.id(feature)).collect();
         let ids = &held[..held.len().min(case.cost().ids)];
@@ -100,6 +100,7 @@ fn a_session_needs_all_its_memory() {
             numbers: &mut numbers,
             tokens: &mut tokens[less.0..],
             cells: &mut cells[less.1..],
+            arena: &mut [],
         };
         match Session::new(&case, memory) {
             Err(error) => assert!(matches!(error, Error::Memory { what: w, .. } if w == what), "{error}"),

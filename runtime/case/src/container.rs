@@ -52,11 +52,13 @@ impl Kind {
     pub const PROVENANCE: Self = Self(7);
     /// The table of a sub-word tokenizer.
     pub const TOKENIZER: Self = Self(8);
+    /// An encoder of integers.
+    pub const ENCODER: Self = Self(9);
 
     /// True if this version knows what the section means.
     #[must_use]
     pub const fn is_known(self) -> bool {
-        1 <= self.0 && self.0 <= 8
+        1 <= self.0 && self.0 <= 9
     }
 }
 
@@ -71,6 +73,7 @@ impl fmt::Display for Kind {
             Self::GOLDEN => "golden",
             Self::PROVENANCE => "provenance",
             Self::TOKENIZER => "tokenizer",
+            Self::ENCODER => "encoder",
             Self(other) => return write!(f, "kind-{other}"),
         };
         f.pad(name)

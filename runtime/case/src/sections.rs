@@ -3,6 +3,7 @@
 
 pub mod bag;
 pub mod calibration;
+pub mod encoder;
 pub mod golden;
 pub mod labels;
 pub mod provenance;

@@ -4,17 +4,23 @@ use core::ops::Range;
 
 use typecase_case::sections::bag::{Bag, BagShape, Head};
 use typecase_case::sections::calibration::Calibration;
+#[cfg(feature = "encoder")]
+use typecase_case::sections::encoder::Encoder;
 use typecase_case::sections::golden::{self, GoldenVectors};
 use typecase_case::sections::labels::Labels;
 use typecase_case::sections::provenance::Provenance;
 use typecase_case::sections::text::TextSpec;
 use typecase_case::{Container, Error as FormatError, Integrity, Kind, Section};
+#[cfg(feature = "encoder")]
+use typecase_kernels::encoder::Cpu;
 use typecase_kernels::{Norm, probability, scalar};
 use typecase_text::subword::Cell;
 #[cfg(feature = "subword")]
 use typecase_text::subword::Tokenizer;
 use typecase_text::{Encoded, NgramSpec, Ngrams, UNICODE_VERSION, Vocabulary, vocabulary};
 
+#[cfg(feature = "encoder")]
+use crate::encoder::{self, EncoderFacts};
 use crate::error::Error;
 use crate::native;
 use crate::session::{Memory, Verdict};
@@ -34,17 +40,34 @@ pub struct Case<B> {
 struct Facts {
     digest: [u8; 32],
     labels: Span,
-    vocabulary: Span,
-    bag: Span,
     golden: Span,
     provenance: Span,
+    calibration: Calibration,
+    model: Model,
+    /// The kernels that run an encoder.
+    #[cfg(feature = "encoder")]
+    cpu: Cpu,
+}
+
+/// What parsing learnt of the model, and of what makes its ids.
+#[derive(Clone, Debug)]
+enum Model {
+    Bag(BagFacts),
+    #[cfg(feature = "encoder")]
+    Encoder(EncoderFacts),
+}
+
+/// What parsing learnt of a bag.
+#[derive(Clone, Debug)]
+struct BagFacts {
+    vocabulary: Span,
+    bag: Span,
     ngrams: Ngrams,
     /// The sub-word tokenizer, if the case has one.
     tokens: Option<TokenFacts>,
     max_ids: u32,
     vocabulary_shape: vocabulary::Shape,
     bag_shape: BagShape,
-    calibration: Calibration,
 }
 
 pub(crate) type Span = Range<usize>;
@@ -55,6 +78,9 @@ pub(crate) type Span = Range<usize>;
 pub enum Payload<'a> {
     /// Rows that are summed.
     Bag(Bag<'a>),
+    /// Layers of attention over the tokens of a sub-word tokenizer.
+    #[cfg(feature = "encoder")]
+    Encoder(Encoder<'a>),
 }
 
 /// What a case needs, known before anything runs.
@@ -68,6 +94,8 @@ pub struct Cost {
     pub tokens: usize,
     /// Entries of [`Memory::cells`].
     pub cells: usize,
+    /// Words of [`Memory::arena`]: none for a bag.
+    pub arena: usize,
     /// Bytes of all of them.
     pub scratch_bytes: usize,
     /// Multiplications and additions of the longest text, tokenizer not counted.
@@ -134,38 +162,94 @@ impl<B: AsRef<[u8]>> Case<B> {
         self.facts.calibration
     }
 
-    /// Which n-grams are made: of words, or of the tokens of [`Self::tokenizer`] if there is one.
+    /// Which n-grams a bag has: of words, or of the tokens of [`Self::tokenizer`] if there is one. `None` for an encoder.
     #[must_use]
-    pub const fn ngrams(&self) -> Ngrams {
-        self.facts.ngrams
+    pub const fn ngrams(&self) -> Option<Ngrams> {
+        match &self.facts.model {
+            Model::Bag(bag) => Some(bag.ngrams),
+            #[cfg(feature = "encoder")]
+            Model::Encoder(_) => None,
+        }
     }
 
     /// The sub-word tokenizer, if the case has one.
     #[cfg(feature = "subword")]
     #[must_use]
     pub fn tokenizer(&self) -> Option<Tokenizer<'_>> {
-        Tokenizer::view(self.span(&self.facts.tokens.as_ref()?.table)).ok()
+        let table = match &self.facts.model {
+            Model::Bag(bag) => &bag.tokens.as_ref()?.table,
+            #[cfg(feature = "encoder")]
+            Model::Encoder(encoder) => &encoder.table,
+        };
+        Tokenizer::view(self.span(table)).ok()
     }
 
-    /// Which features have a row.
+    /// Which features have a row in a bag. `None` for an encoder.
     #[must_use]
     #[inline]
-    pub fn vocabulary(&self) -> Vocabulary<'_> {
-        self.facts.vocabulary_shape.view(self.span(&self.facts.vocabulary))
+    pub fn vocabulary(&self) -> Option<Vocabulary<'_>> {
+        match &self.facts.model {
+            Model::Bag(bag) => Some(self.vocabulary_of(bag)),
+            #[cfg(feature = "encoder")]
+            Model::Encoder(_) => None,
+        }
+    }
+
+    #[inline]
+    fn vocabulary_of(&self, bag: &BagFacts) -> Vocabulary<'_> {
+        bag.vocabulary_shape.view(self.span(&bag.vocabulary))
+    }
+
+    /// Ids are below this: rows of a bag, or of the embedding of an encoder.
+    #[must_use]
+    pub const fn rows(&self) -> u32 {
+        match &self.facts.model {
+            Model::Bag(bag) => bag.bag_shape.rows,
+            #[cfg(feature = "encoder")]
+            Model::Encoder(encoder) => encoder.shape.rows,
+        }
     }
 
     /// The model.
     #[must_use]
     #[inline]
     pub fn payload(&self) -> Payload<'_> {
-        Payload::Bag(Bag::view(self.span(&self.facts.bag)).unwrap_or(Bag {
-            shape: self.facts.bag_shape,
+        match &self.facts.model {
+            Model::Bag(bag) => Payload::Bag(self.bag_of(bag)),
+            #[cfg(feature = "encoder")]
+            Model::Encoder(encoder) => match Encoder::view(self.span(&encoder.encoder)) {
+                Ok(encoder) => Payload::Encoder(encoder),
+                // It was read when the case was parsed, and bytes do not change.
+                Err(_) => Payload::Encoder(Encoder::EMPTY),
+            },
+        }
+    }
+
+    #[inline]
+    fn bag_of(&self, facts: &BagFacts) -> Bag<'_> {
+        Bag::view(self.span(&facts.bag)).unwrap_or(Bag {
+            shape: facts.bag_shape,
             bias: &[],
             head_bias: &[],
             head_weights: &[],
             scales: &[],
             weights: &[],
-        }))
+        })
+    }
+
+    /// The kernels that run an encoder.
+    #[cfg(feature = "encoder")]
+    #[must_use]
+    pub const fn cpu(&self) -> Cpu {
+        self.facts.cpu
+    }
+
+    /// The same case on other kernels, for tests and comparisons: the scores stay what they are.
+    #[cfg(feature = "encoder")]
+    #[must_use]
+    pub fn on(mut self, cpu: Cpu) -> Self {
+        self.facts.cpu = cpu;
+        self
     }
 
     /// Every section, in the order of the file.
@@ -178,28 +262,44 @@ impl<B: AsRef<[u8]>> Case<B> {
     /// What the biases are multiplied with and the logits divided by, for a text with this many ids.
     #[must_use]
     pub fn norm(&self, ids: usize) -> Norm {
-        native::norm(self.facts.bag_shape.pooling, ids)
+        match &self.facts.model {
+            Model::Bag(bag) => native::norm(bag.bag_shape.pooling, ids),
+            #[cfg(feature = "encoder")]
+            Model::Encoder(_) => Norm::SUM,
+        }
     }
 
     /// What a session needs.
     #[must_use]
     pub fn cost(&self) -> Cost {
-        let shape = self.facts.bag_shape;
-        let (width, classes) = (usize::from(shape.width), usize::from(shape.classes));
-        let ids = self.facts.max_ids as usize;
-        let (numbers, dense) = match shape.head {
-            Head::None => (width, 0),
-            Head::Relu { .. } => (width + classes, width * classes),
+        let none =
+            Cost { ids: 0, numbers: 0, tokens: 0, cells: 0, arena: 0, scratch_bytes: 0, multiply_adds: 0 };
+        let cost = match &self.facts.model {
+            Model::Bag(bag) => {
+                let shape = bag.bag_shape;
+                let (width, classes) = (usize::from(shape.width), usize::from(shape.classes));
+                let ids = bag.max_ids as usize;
+                let (numbers, dense) = match shape.head {
+                    Head::None => (width, 0),
+                    Head::Relu { .. } => (width + classes, width * classes),
+                };
+                let (tokens, cells) = bag.tokens.as_ref().map_or((0, 0), TokenFacts::memory);
+                let multiply_adds = ids as u64 * width as u64 + dense as u64;
+                Cost { ids, numbers, tokens, cells, multiply_adds, ..none }
+            }
+            #[cfg(feature = "encoder")]
+            Model::Encoder(encoder) => Cost {
+                ids: encoder.max_ids,
+                numbers: encoder.shape.classes.into(),
+                cells: encoder.cells,
+                arena: encoder.arena(),
+                multiply_adds: encoder.multiply_adds(),
+                ..none
+            },
         };
-        let (tokens, cells) = self.facts.tokens.as_ref().map_or((0, 0), TokenFacts::memory);
-        Cost {
-            ids,
-            numbers,
-            tokens,
-            cells,
-            scratch_bytes: 4 * (ids + numbers + tokens) + size_of::<Cell>() * cells,
-            multiply_adds: ids as u64 * width as u64 + dense as u64,
-        }
+        let Cost { ids, numbers, tokens, cells, arena, .. } = cost;
+        let scratch_bytes = 4 * (ids + numbers + tokens) + size_of::<Cell>() * cells + 8 * arena;
+        Cost { scratch_bytes, ..cost }
     }
 
     /// Runs the golden vectors on this engine: ids and scores must be exactly those in the case.
@@ -215,7 +315,7 @@ impl<B: AsRef<[u8]>> Case<B> {
             if !vector.ids().eq(ids.iter().copied()) {
                 return Err(Error::Golden { index: count, what: "ids" });
             }
-            let place = self.scores_into(ids, memory.numbers);
+            let place = self.scores_into(ids, memory.numbers, memory.arena);
             let scores = memory.numbers.get(place).unwrap_or_default();
             if !vector.scores().eq(scores.iter().copied()) {
                 return Err(Error::Golden { index: count, what: "scores" });
@@ -232,15 +332,19 @@ impl<B: AsRef<[u8]>> Case<B> {
     /// means nothing.
     #[inline]
     pub fn encode_into(&self, text: &[u8], memory: &mut Memory<'_>) -> Encoded {
-        let limit = memory.ids.len().min(self.facts.max_ids as usize);
-        match &self.facts.tokens {
+        let bag = match &self.facts.model {
+            Model::Bag(bag) => bag,
+            #[cfg(feature = "encoder")]
+            Model::Encoder(encoder) => return encoder.encode_into(text, self.span(&encoder.table), memory),
+        };
+        let limit = memory.ids.len().min(bag.max_ids as usize);
+        let vocabulary = self.vocabulary_of(bag);
+        match &bag.tokens {
             None => {
                 let ids = memory.ids.get_mut(..limit).unwrap_or_default();
-                self.facts.ngrams.encode_into(text, &self.vocabulary(), ids)
+                bag.ngrams.encode_into(text, &vocabulary, ids)
             }
-            Some(tokens) => {
-                tokens.encode_into(text, self.span(&tokens.table), &self.vocabulary(), limit, memory)
-            }
+            Some(tokens) => tokens.encode_into(text, self.span(&tokens.table), &vocabulary, limit, memory),
         }
     }
 
@@ -248,11 +352,20 @@ impl<B: AsRef<[u8]>> Case<B> {
     /// one a class.
     ///
     /// # Shapes
-    /// `ids`: from [`Self::encode_into`]. `numbers`: at least [`Cost::numbers`] entries.
+    /// `ids`: from [`Self::encode_into`]. `numbers`: at least [`Cost::numbers`] entries, `arena`: at least
+    /// [`Cost::arena`].
     #[inline]
-    pub fn scores_into(&self, ids: &[u32], numbers: &mut [i32]) -> Range<usize> {
-        let Payload::Bag(bag) = self.payload();
-        native::run(&bag, ids, numbers)
+    pub fn scores_into(&self, ids: &[u32], numbers: &mut [i32], arena: &mut [u64]) -> Range<usize> {
+        match &self.facts.model {
+            Model::Bag(bag) => {
+                let _ = arena;
+                native::run(&self.bag_of(bag), ids, numbers)
+            }
+            #[cfg(feature = "encoder")]
+            Model::Encoder(facts) => {
+                encoder::run(self.span(&facts.encoder), self.facts.cpu, ids, arena, numbers)
+            }
+        }
     }
 
     /// What exact scores say of a text.
@@ -301,12 +414,65 @@ impl Facts {
     fn learn(bytes: &[u8], integrity: Integrity) -> Result<Self, Error> {
         let container = Container::parse(bytes, integrity)?;
         let labels = Labels::parse(container.section(Kind::LABELS)?)?;
+        let model = Model::learn(&container)?;
+        let calibration = Calibration::parse(container.section(Kind::CALIBRATION)?)?;
+        let golden = GoldenVectors::parse(container.section(Kind::GOLDEN)?)?;
+        Provenance::parse(container.section(Kind::PROVENANCE)?)?;
+
+        let (rows, classes) = match &model {
+            Model::Bag(bag) => (bag.bag_shape.rows, bag.bag_shape.classes),
+            #[cfg(feature = "encoder")]
+            Model::Encoder(encoder) => (encoder.shape.rows, encoder.shape.classes),
+        };
+        agree("labels and classes of the model", labels.len(), classes.into())?;
+        agree("labels and classes of the golden vectors", labels.len(), golden.classes())?;
+        agree("bytes of a golden vector's id and bytes for the rows", golden.id_bytes().into(), {
+            golden::id_bytes_for(rows).into()
+        })?;
+        for vector in golden.iter() {
+            if let Some(id) = vector.ids().find(|&id| id >= rows) {
+                let what = "id of a golden vector and rows";
+                return Err(FormatError::Mismatch { what, left: id.into(), right: rows.into() }.into());
+            }
+        }
+        Ok(Self {
+            digest: container.digest(),
+            labels: container.place(Kind::LABELS)?,
+            golden: container.place(Kind::GOLDEN)?,
+            provenance: container.place(Kind::PROVENANCE)?,
+            calibration,
+            model,
+            #[cfg(feature = "encoder")]
+            cpu: Cpu::detect(),
+        })
+    }
+}
+
+fn agree(what: &'static str, left: u32, right: u32) -> Result<(), Error> {
+    let mismatch = FormatError::Mismatch { what, left: left.into(), right: right.into() };
+    if left == right { Ok(()) } else { Err(mismatch.into()) }
+}
+
+impl Model {
+    fn learn(container: &Container<'_>) -> Result<Self, Error> {
+        if container.section(Kind::ENCODER).is_ok() {
+            #[cfg(feature = "encoder")]
+            return EncoderFacts::learn(container).map(Self::Encoder);
+            #[cfg(not(feature = "encoder"))]
+            return Err(Error::NoEncoder);
+        }
+        BagFacts::learn(container).map(Self::Bag)
+    }
+}
+
+impl BagFacts {
+    fn learn(container: &Container<'_>) -> Result<Self, Error> {
         let text = TextSpec::parse(container.section(Kind::TEXT)?)?;
         let (major, minor, _) = UNICODE_VERSION;
         if text.unicode != (major, minor) {
             return Err(Error::Unicode { case: text.unicode, program: (major, minor) });
         }
-        let tokens = tokens::learn(&container, &text)?;
+        let tokens = tokens::learn(container, &text)?;
         // With tokens, those of characters, marks and cased words are none: the text section said so.
         let ngrams = Ngrams::new(NgramSpec {
             word_max: text.word_max,
@@ -319,39 +485,15 @@ impl Facts {
         })?;
         let vocabulary = Vocabulary::parse(container.section(Kind::VOCABULARY)?)?.shape();
         let bag = Bag::parse(container.section(Kind::BAG)?, text.max_ids)?.shape;
-        let calibration = Calibration::parse(container.section(Kind::CALIBRATION)?)?;
-        let golden = GoldenVectors::parse(container.section(Kind::GOLDEN)?)?;
-        Provenance::parse(container.section(Kind::PROVENANCE)?)?;
-
-        let agree = |what, left: u32, right: u32| {
-            let mismatch = FormatError::Mismatch { what, left: left.into(), right: right.into() };
-            if left == right { Ok(()) } else { Err(mismatch) }
-        };
         agree("features and rows", vocabulary.count(), bag.rows)?;
-        agree("labels and classes of the bag", labels.len(), bag.classes.into())?;
-        agree("labels and classes of the golden vectors", labels.len(), golden.classes())?;
-        agree("bytes of a golden vector's id and bytes for the rows", golden.id_bytes().into(), {
-            golden::id_bytes_for(bag.rows).into()
-        })?;
-        for vector in golden.iter() {
-            if let Some(id) = vector.ids().find(|&id| id >= bag.rows) {
-                let what = "id of a golden vector and rows";
-                return Err(FormatError::Mismatch { what, left: id.into(), right: bag.rows.into() }.into());
-            }
-        }
         Ok(Self {
-            digest: container.digest(),
-            labels: container.place(Kind::LABELS)?,
             vocabulary: container.place(Kind::VOCABULARY)?,
             bag: container.place(Kind::BAG)?,
-            golden: container.place(Kind::GOLDEN)?,
-            provenance: container.place(Kind::PROVENANCE)?,
             ngrams,
             tokens,
             max_ids: text.max_ids,
             vocabulary_shape: vocabulary,
             bag_shape: bag,
-            calibration,
         })
     }
 }

@@ -41,6 +41,8 @@ pub enum Error {
     },
     /// The case has a sub-word tokenizer, and this build has none (feature `subword`).
     NoSubword,
+    /// The case has an encoder, and this build has none (feature `encoder`).
+    NoEncoder,
     /// The sub-word tokenizer is broken.
     #[cfg(feature = "subword")]
     Tokenizer(TokenizerError),
@@ -59,6 +61,7 @@ impl Error {
             Self::Memory { .. } => 103,
             Self::Golden { .. } => 104,
             Self::NoSubword => 105,
+            Self::NoEncoder => 106,
             #[cfg(feature = "subword")]
             Self::Tokenizer(error) => 200 + error.code(),
         }
@@ -108,6 +111,7 @@ impl fmt::Display for Error {
                 write!(f, "golden vector {index}: {what} differ from those in the case")
             }
             Self::NoSubword => f.write_str("case needs the sub-word tokenizer, which is not in this build"),
+            Self::NoEncoder => f.write_str("case has an encoder, which is not in this build"),
             #[cfg(feature = "subword")]
             Self::Tokenizer(error) => error.fmt(f),
         }

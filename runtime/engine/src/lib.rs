@@ -19,7 +19,9 @@
 //! text; no panic, no allocation, no `unsafe`.
 //!
 //! **Features**: `backends` (needs `alloc`): the traits that other engines implement. `subword` (default): cases with a
-//! sub-word tokenizer, which else are refused; their sessions need [`Memory::tokens`] and [`Memory::cells`] too.
+//! sub-word tokenizer, which else are refused; their sessions need [`Memory::tokens`] and [`Memory::cells`] too. `encoder`
+//! (default): cases with an encoder, whose sessions need [`Memory::cells`] and [`Memory::arena`]. `std`: kernels for the
+//! processor that is there, not only for what the target promises.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(clippy::std_instead_of_core, clippy::alloc_instead_of_core, clippy::indexing_slicing, clippy::panic)]
@@ -32,6 +34,8 @@ extern crate std;
 #[cfg(feature = "backends")]
 pub mod backend;
 mod case;
+#[cfg(feature = "encoder")]
+mod encoder;
 mod error;
 mod native;
 mod session;
@@ -42,12 +46,16 @@ pub use error::Error;
 pub use session::{Memory, Session, Verdict, classify};
 pub use typecase_case::sections::bag::{Bag, BagShape, Head, Pooling};
 pub use typecase_case::sections::calibration::Calibration;
+#[cfg(feature = "encoder")]
+pub use typecase_case::sections::encoder::{Encoder, EncoderPooling, EncoderShape};
 pub use typecase_case::sections::golden::{GoldenVector, GoldenVectors};
 pub use typecase_case::sections::labels::Labels;
 pub use typecase_case::sections::provenance::Provenance;
 pub use typecase_case::sections::text::{TextSpec, Units};
 pub use typecase_case::{Error as FormatError, Integrity, Kind, Record};
 pub use typecase_kernels::Norm;
+#[cfg(feature = "encoder")]
+pub use typecase_kernels::encoder::Cpu;
 pub use typecase_text::subword::Cell;
 #[cfg(feature = "subword")]
 pub use typecase_text::subword::{Model as TokenizerModel, Tokenizer, TokenizerError};

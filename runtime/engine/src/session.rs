@@ -18,12 +18,20 @@ pub struct Memory<'m> {
     pub tokens: &'m mut [u32],
     /// At least [`Cost::cells`] entries: none without a sub-word tokenizer.
     pub cells: &'m mut [Cell],
+    /// At least [`Cost::arena`] words: none for a bag.
+    pub arena: &'m mut [u64],
 }
 
 impl Memory<'_> {
     /// The same memory, lent for a while.
     pub const fn reborrow(&mut self) -> Memory<'_> {
-        Memory { ids: self.ids, numbers: self.numbers, tokens: self.tokens, cells: self.cells }
+        Memory {
+            ids: self.ids,
+            numbers: self.numbers,
+            tokens: self.tokens,
+            cells: self.cells,
+            arena: self.arena,
+        }
     }
 
     /// Is it enough?
@@ -36,6 +44,8 @@ impl Memory<'_> {
             ("tokens", self.tokens.len(), cost.tokens)
         } else if self.cells.len() < cost.cells {
             ("cells", self.cells.len(), cost.cells)
+        } else if self.arena.len() < cost.arena {
+            ("words of the arena", self.arena.len(), cost.arena)
         } else {
             return Ok(());
         };
@@ -132,7 +142,7 @@ impl<'c, 'm, B: AsRef<[u8]>> Session<'c, 'm, B> {
 #[inline]
 pub fn classify<'s, B: AsRef<[u8]>>(case: &'s Case<B>, text: &[u8], mut memory: Memory<'s>) -> Verdict<'s> {
     let encoded = case.encode_into(text, &mut memory);
-    let Memory { ids, numbers, .. } = memory;
-    let place = case.scores_into(ids.get(..encoded.len).unwrap_or_default(), numbers);
+    let Memory { ids, numbers, arena, .. } = memory;
+    let place = case.scores_into(ids.get(..encoded.len).unwrap_or_default(), numbers, arena);
     case.verdict(encoded, numbers.get(place).unwrap_or_default())
 }

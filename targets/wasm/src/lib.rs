@@ -111,7 +111,7 @@ impl Classifiers {
         else {
             return 0;
         };
-        match case.verify(&mut Memory { ids, numbers, tokens, cells }) {
+        match case.verify(&mut Memory { ids, numbers, tokens, cells, arena: &mut [] }) {
             Ok(vectors) => vectors,
             Err(error) => {
                 self.error = error.code();
@@ -128,7 +128,7 @@ impl Classifiers {
         else {
             return 0;
         };
-        *answer = classify(case, text, Memory { ids, numbers, tokens, cells }).into();
+        *answer = classify(case, text, Memory { ids, numbers, tokens, cells, arena: &mut [] }).into();
         address(core::slice::from_ref(answer))
     }
 

@@ -10,7 +10,7 @@ use std::fs;
 use std::io::{self, BufRead as _, BufWriter, Write};
 use std::process::ExitCode;
 
-use typecase_engine::{Bag, Case, Cell, Head, Memory, Payload, Verdict, classify};
+use typecase_engine::{Bag, Case, Cell, Cpu, Head, Memory, Payload, Verdict, classify};
 use typecase_kernels::{RowScales, scalar};
 
 /// The exit code for wrong usage and for input that is refused.
@@ -42,7 +42,14 @@ fn run(path: &str, kernels: &str, way: Way) -> Result<(), String> {
     let cost = case.cost();
     let (mut ids, mut numbers) = (vec![0; cost.ids], vec![0; cost.numbers]);
     let (mut tokens, mut cells) = (vec![0; cost.tokens], vec![Cell::default(); cost.cells]);
-    let mut memory = Memory { ids: &mut ids, numbers: &mut numbers, tokens: &mut tokens, cells: &mut cells };
+    let mut arena = vec![0; cost.arena];
+    let mut memory = Memory {
+        ids: &mut ids,
+        numbers: &mut numbers,
+        tokens: &mut tokens,
+        cells: &mut cells,
+        arena: &mut arena,
+    };
     let mut out = BufWriter::new(io::stdout().lock());
     let vectors = case.verify(&mut memory);
     let vectors = vectors.map_err(|error| format!("{path}: {error} (code {})", error.code()))?;
@@ -75,9 +82,17 @@ fn by_engine<'s>(case: &'s Case<Vec<u8>>, text: &[u8], memory: Memory<'s>) -> Ve
 /// Ids from the tokenizer, the rest from `typecase_kernels::scalar`, without the engine's own order of calls.
 fn by_specification<'s>(case: &'s Case<Vec<u8>>, text: &[u8], mut memory: Memory<'s>) -> Verdict<'s> {
     let encoded = case.encode_into(text, &mut memory);
-    let Memory { ids, numbers, .. } = memory;
-    let Payload::Bag(bag) = case.payload() else { return case.verdict(encoded, &[]) };
-    let scores = specified(case, &bag, &ids[..encoded.len]);
+    let Memory { ids, numbers, arena, .. } = memory;
+    let ids = &ids[..encoded.len];
+    let scores = match case.payload() {
+        Payload::Bag(bag) => specified(case, &bag, ids),
+        // The order of calls is the engine's own; the operators are those of the specification.
+        _ => {
+            let mut scores = vec![0; numbers.len()];
+            let place = case.view().on(Cpu::Scalar).scores_into(ids, &mut scores, arena);
+            scores[place].to_vec()
+        }
+    };
     let place = &mut numbers[..scores.len()];
     place.copy_from_slice(&scores);
     case.verdict(encoded, place)

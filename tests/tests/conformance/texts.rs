@@ -16,7 +16,7 @@ pub(crate) fn sample(count: usize) -> Vec<Vec<u8>> {
 /// Texts at, below and over the limits of a case, each of which is reached; the last has a megabyte. Of a target that
 /// cuts lines all but the last are cut just over its own limit: its emulator takes its time for each byte.
 pub(crate) fn limits(case: &Case<Vec<u8>>, line_bytes: Option<usize>) -> Vec<Vec<u8>> {
-    let max_bytes = case.ngrams().spec().max_bytes as usize;
+    let max_bytes = case.ngrams().unwrap().spec().max_bytes as usize;
     let known: Vec<u8> = case.golden().iter().flat_map(|vector| [vector.text, b" "].concat()).collect();
     let known = one_line(&known);
     let repeated = |len: usize| known.iter().copied().cycle().take(len).collect::<Vec<u8>>();

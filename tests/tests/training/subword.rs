@@ -98,7 +98,7 @@ fn the_device_cuts_texts_as_training_did() {
     let converted = convert(&trained.checkpoint, &[], &Options { max_drop: 100.0, ..Options::default() });
     let file = converted.unwrap().case;
     let opened = Case::parse(file.as_slice()).unwrap();
-    let (cutter, vocabulary) = (trained.checkpoint.cutter().unwrap(), opened.vocabulary());
+    let (cutter, vocabulary) = (trained.checkpoint.cutter().unwrap(), opened.vocabulary().unwrap());
     assert!(matches!(cutter, Cutter::Tokens(_)));
     let (mut memory, mut scratch) = (cutter.memory(), Scratch::new());
     for (text, _) in &trained.validation {

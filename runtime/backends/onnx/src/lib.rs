@@ -94,7 +94,7 @@ pub fn inputs_for<B: AsRef<[u8]>>(case: &Case<B>, ids: &[u32]) -> (Vec<i64>, i32
 /// The id of the row of zeros, which is the last one.
 #[must_use]
 pub fn padding_id<B: AsRef<[u8]>>(case: &Case<B>) -> i64 {
-    case.vocabulary().shape().count().into()
+    case.rows().into()
 }
 
 fn model<B: AsRef<[u8]>>(case: &Case<B>) -> Result<ModelProto, Error> {

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 use typecase::Case;
-use typecase::engine::{Head, Kind, Payload, Pooling, TokenizerModel};
+use typecase::engine::{
+    BagShape, EncoderPooling, EncoderShape, Head, Kind, Payload, Pooling, TokenizerModel,
+};
 
 use crate::failure::Failure;
 use crate::format::{hex, thousands};
@@ -28,11 +30,16 @@ struct Description<'a> {
     bytes: u64,
     sections: Vec<SectionLine>,
     labels: Vec<&'a str>,
-    text: TextLine,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<TextLine>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tokenizer: Option<TokenizerLine>,
-    vocabulary: VocabularyLine,
-    bag: BagLine,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vocabulary: Option<VocabularyLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bag: Option<BagLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoder: Option<EncoderLine>,
     calibration: CalibrationLine,
     golden_vectors: u32,
     provenance: BTreeMap<&'a str, &'a str>,
@@ -87,6 +94,17 @@ struct BagLine {
 }
 
 #[derive(Serialize)]
+struct EncoderLine {
+    layers: u16,
+    heads: u16,
+    width: usize,
+    inner: u16,
+    rows: u32,
+    positions: u16,
+    pooling: &'static str,
+}
+
+#[derive(Serialize)]
 struct CalibrationLine {
     score_scale: f32,
     temperature: f32,
@@ -107,14 +125,14 @@ impl Inspect {
 }
 
 fn describe(case: &Case) -> Result<Description<'_>, Failure> {
-    let Payload::Bag(bag) = case.payload() else {
-        return Err(Failure::input(format!(
-            "{}: payload of a kind that this program cannot describe",
-            case.name()
-        )));
+    let (bag, encoder) = match case.payload() {
+        Payload::Bag(bag) => (Some(bag_line(&bag.shape)), None),
+        Payload::Encoder(encoder) => (None, Some(encoder_line(&encoder.shape))),
+        _ => {
+            let message = format!("{}: payload of a kind that this program cannot describe", case.name());
+            return Err(Failure::input(message));
+        }
     };
-    let spec = case.ngrams().spec();
-    let shape = case.vocabulary().shape();
     let cost = case.cost();
     let calibration = case.calibration();
     let tokenizer = case.tokenizer().map(|tokenizer| TokenizerLine {
@@ -128,7 +146,7 @@ fn describe(case: &Case) -> Result<Description<'_>, Failure> {
             .sections()
             .find(|section| section.record.kind == Kind::TOKENIZER)
             .map_or(0, |section| section.record.len),
-        max_tokens: cost.tokens,
+        max_tokens: cost.tokens.max(if encoder.is_some() { cost.ids } else { 0 }),
         segment_characters: tokenizer.segment_cells(),
     });
     let sections = case.sections().map(|section| SectionLine {
@@ -143,7 +161,7 @@ fn describe(case: &Case) -> Result<Description<'_>, Failure> {
         bytes: case.bytes().len() as u64,
         sections: sections.collect(),
         labels: case.labels().iter().collect(),
-        text: TextLine {
+        text: case.ngrams().map(|ngrams| ngrams.spec()).map(|spec| TextLine {
             tokenizer: if tokenizer.is_some() {
                 "hashed n-grams of sub-word tokens"
             } else {
@@ -156,25 +174,15 @@ fn describe(case: &Case) -> Result<Description<'_>, Failure> {
             skips: spec.skips,
             max_bytes: spec.max_bytes,
             max_ids: cost.ids,
-        },
+        }),
         tokenizer,
-        vocabulary: VocabularyLine {
+        vocabulary: case.vocabulary().map(|vocabulary| vocabulary.shape()).map(|shape| VocabularyLine {
             features: shape.count(),
             buckets: shape.buckets(),
             fingerprint_bits: shape.fingerprint_bits(),
-        },
-        bag: BagLine {
-            rows: bag.shape.rows,
-            width: bag.shape.width,
-            weight_bits: bag.shape.weight_bits,
-            scale_bits: bag.shape.scale_bits,
-            pooling: match bag.shape.pooling {
-                Pooling::Sum => "sum",
-                Pooling::Mean => "mean",
-                Pooling::SquareRoot => "square-root",
-            },
-            hidden: bag.shape.head != Head::None,
-        },
+        }),
+        bag,
+        encoder,
         calibration: CalibrationLine {
             score_scale: calibration.score_scale,
             temperature: calibration.temperature,
@@ -187,8 +195,38 @@ fn describe(case: &Case) -> Result<Description<'_>, Failure> {
     })
 }
 
+fn bag_line(shape: &BagShape) -> BagLine {
+    BagLine {
+        rows: shape.rows,
+        width: shape.width,
+        weight_bits: shape.weight_bits,
+        scale_bits: shape.scale_bits,
+        pooling: match shape.pooling {
+            Pooling::Sum => "sum",
+            Pooling::Mean => "mean",
+            Pooling::SquareRoot => "square-root",
+        },
+        hidden: shape.head != Head::None,
+    }
+}
+
+fn encoder_line(shape: &EncoderShape) -> EncoderLine {
+    EncoderLine {
+        layers: shape.layers,
+        heads: shape.heads,
+        width: shape.width(),
+        inner: shape.inner,
+        rows: shape.rows,
+        positions: shape.positions,
+        pooling: match shape.pooling {
+            EncoderPooling::Mean => "mean",
+            EncoderPooling::First => "first",
+        },
+    }
+}
+
 fn print(description: &Description<'_>) {
-    let Description { text, vocabulary, bag, calibration, .. } = description;
+    let Description { text, tokenizer, vocabulary, bag, encoder, calibration, .. } = description;
     outln!("{}: {} bytes", description.name, thousands(description.bytes));
     outln!("{}", description.digest);
     outln!("\nsections");
@@ -201,43 +239,63 @@ fn print(description: &Description<'_>) {
         );
     }
     outln!("\nlabels       {}", description.labels.join(", "));
-    let [low, high] = text.char_ngrams;
-    let limits = format!("at most {} bytes and {} ids", thousands(text.max_bytes.into()), text.max_ids);
-    match &description.tokenizer {
-        None => outln!(
-            "text         words 1 to {}, characters {low} to {high}, marks {}, cased {}, skips {}; {limits}",
-            text.word_ngrams,
-            text.marks,
-            text.cased,
-            text.skips
-        ),
-        Some(tokenizer) => {
-            outln!("text         tokens 1 to {}, skips {}; {limits}", text.word_ngrams, text.skips);
-            outln!(
-                "tokenizer    {}, {} ids, {} bytes; at most {} tokens, {} characters at a time",
-                tokenizer.model,
-                thousands(tokenizer.ids.into()),
-                thousands(tokenizer.bytes),
-                thousands(tokenizer.max_tokens as u64),
-                thousands(tokenizer.segment_characters as u64)
-            );
+    if let Some(text) = text {
+        let limits = format!("at most {} bytes and {} ids", thousands(text.max_bytes.into()), text.max_ids);
+        let [low, high] = text.char_ngrams;
+        match tokenizer {
+            None => outln!(
+                "text         words 1 to {}, characters {low} to {high}, marks {}, cased {}, skips {}; {limits}",
+                text.word_ngrams,
+                text.marks,
+                text.cased,
+                text.skips
+            ),
+            Some(_) => {
+                outln!("text         tokens 1 to {}, skips {}; {limits}", text.word_ngrams, text.skips)
+            }
         }
     }
-    outln!(
-        "vocabulary   {} features in {} buckets, {}-bit fingerprints",
-        thousands(vocabulary.features.into()),
-        thousands(vocabulary.buckets.into()),
-        vocabulary.fingerprint_bits
-    );
-    outln!(
-        "bag          {} rows of {}, {}-bit weights, {}-bit row scales, pooling {}, hidden layer {}",
-        thousands(bag.rows.into()),
-        bag.width,
-        bag.weight_bits,
-        bag.scale_bits,
-        bag.pooling,
-        bag.hidden
-    );
+    if let Some(tokenizer) = tokenizer {
+        outln!(
+            "tokenizer    {}, {} ids, {} bytes; at most {} tokens, {} characters at a time",
+            tokenizer.model,
+            thousands(tokenizer.ids.into()),
+            thousands(tokenizer.bytes),
+            thousands(tokenizer.max_tokens as u64),
+            thousands(tokenizer.segment_characters as u64)
+        );
+    }
+    if let Some(vocabulary) = vocabulary {
+        outln!(
+            "vocabulary   {} features in {} buckets, {}-bit fingerprints",
+            thousands(vocabulary.features.into()),
+            thousands(vocabulary.buckets.into()),
+            vocabulary.fingerprint_bits
+        );
+    }
+    if let Some(bag) = bag {
+        outln!(
+            "bag          {} rows of {}, {}-bit weights, {}-bit row scales, pooling {}, hidden layer {}",
+            thousands(bag.rows.into()),
+            bag.width,
+            bag.weight_bits,
+            bag.scale_bits,
+            bag.pooling,
+            bag.hidden
+        );
+    }
+    if let Some(encoder) = encoder {
+        outln!(
+            "encoder      {} layers of {} heads, width {}, inner width {}; {} rows, {} positions, pooling {}",
+            encoder.layers,
+            encoder.heads,
+            encoder.width,
+            thousands(encoder.inner.into()),
+            thousands(encoder.rows.into()),
+            encoder.positions,
+            encoder.pooling
+        );
+    }
     outln!(
         "calibration  score scale {:e}, temperature {:.4}, abstains below {}",
         calibration.score_scale,

@@ -188,9 +188,9 @@ impl<'t> Subword<'t> {
 
 /// The rows of a case that the n-grams of a text have.
 fn of_ngrams(case: &Case, text: &[u8], most: usize) -> Line {
-    let vocabulary = case.vocabulary();
     let mut line = Line::default();
-    let report = case.ngrams().scan_places(text, |placed| {
+    let (Some(ngrams), Some(vocabulary)) = (case.ngrams(), case.vocabulary()) else { return line };
+    let report = ngrams.scan_places(text, |placed| {
         let Some(id) = vocabulary.id(placed.feature) else {
             line.unknown += u32::from(placed.is_word);
             return ControlFlow::Continue(());

@@ -13,7 +13,7 @@ const NEWS_1M: &[u8] = include_bytes!("../../../../../models/news-1m.case");
 
 /// Compares with the native engine: ids of every kind of length, random, repeated, at both ends.
 fn compare(case: &Case<&[u8]>, scorer: &mut dyn Scorer, random: &mut Random) {
-    let (max_ids, rows) = (case.cost().ids, case.vocabulary().shape().count());
+    let (max_ids, rows) = (case.cost().ids, case.rows());
     let mut lists: Vec<Vec<u32>> = [0, 1, 1, 2, 3, max_ids / 3, max_ids / 2, max_ids - 1, max_ids, max_ids]
         .into_iter()
         .filter(|len| *len <= max_ids)
@@ -23,7 +23,7 @@ fn compare(case: &Case<&[u8]>, scorer: &mut dyn Scorer, random: &mut Random) {
     let mut numbers = vec![0; case.cost().numbers];
     let mut scores = vec![0; case.labels().len() as usize];
     for ids in lists {
-        let place = case.scores_into(&ids, &mut numbers);
+        let place = case.scores_into(&ids, &mut numbers, &mut []);
         scores.fill(i32::MIN);
         scorer.scores_into(&ids, &mut scores).unwrap();
         assert_eq!(scores, numbers[place], "{} ids: {ids:?}", ids.len());
@@ -81,7 +81,7 @@ pub(crate) fn threads_share_a_program(engine: &dyn Backend) {
 pub(crate) fn what_the_case_does_not_allow_is_refused(engine: &dyn Backend) {
     let case = Case::parse(NEWS_64K).unwrap();
     let mut scorer = engine.prepare(&case).unwrap().scorer().unwrap();
-    let (max_ids, rows) = (case.cost().ids, case.vocabulary().shape().count());
+    let (max_ids, rows) = (case.cost().ids, case.rows());
     let classes = case.labels().len() as usize;
     let rows_of_the_table: [(Vec<u32>, usize, String); 4] = [
         (vec![0; max_ids + 1], classes, format!("text of {} ids, limit is {max_ids}", max_ids + 1)),

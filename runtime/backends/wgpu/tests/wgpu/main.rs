@@ -65,7 +65,7 @@ use on_each_api;
 /// The native engine's scores.
 fn native(case: &Case<&[u8]>, ids: &[u32]) -> Vec<i32> {
     let mut numbers = vec![0; case.cost().numbers];
-    let place = case.scores_into(ids, &mut numbers);
+    let place = case.scores_into(ids, &mut numbers, &mut []);
     numbers[place].to_vec()
 }
 

@@ -1,0 +1,268 @@
+//! Encoders on the native engine: the operators of `typecase-kernels` in order, in one arena.
+//!
+//! ```text
+//! ids -> rows + positions -> norm -> [ qkv -> attention -> output -> + norm -> inner, table -> outer -> + norm ] -> pool -> head
+//! ```
+//! # The arena
+//! ```text
+//! stream   tokens * width, i16      the residual stream
+//! other    tokens * width, i16      what is added to it
+//! narrow   tokens * width, u8       input of a matrix: the stream's narrow form, then what attention gives
+//! wide     tokens * max(3 width, inner), u8   queries, keys, values; then the inner numbers
+//! words    what a matrix works in;  products, weights: one number a token, for attention
+//! ```
+//! The real length of a text runs: nothing is padded.
+
+use core::ops::Range;
+
+use typecase_case::sections::encoder::{Encoder, EncoderPooling, EncoderShape, MatrixPart, NormPart};
+use typecase_case::{Container, Error as FormatError, Kind};
+use typecase_kernels::encoder::{Attention, Cpu, LayerNorm, Matrix, Work, exp_table, scalar, work_len};
+use typecase_text::Encoded;
+use typecase_text::subword::{Output, Scratch, Tokenizer};
+
+use crate::case::Span;
+use crate::error::Error;
+use crate::session::Memory;
+
+/// What parsing learnt of an encoder and its tokenizer.
+#[derive(Clone, Debug)]
+pub(crate) struct EncoderFacts {
+    /// The tokenizer's section.
+    pub(crate) table: Span,
+    /// The encoder's section.
+    pub(crate) encoder: Span,
+    pub(crate) shape: EncoderShape,
+    /// Cells of the tokenizer.
+    pub(crate) cells: usize,
+    /// Tokens of the longest text.
+    pub(crate) max_ids: usize,
+}
+
+impl EncoderFacts {
+    /// Checks both sections whole, and that they agree.
+    pub(crate) fn learn(container: &Container<'_>) -> Result<Self, Error> {
+        for kind in [Kind::TEXT, Kind::VOCABULARY, Kind::BAG] {
+            if container.section(kind).is_ok() {
+                let what = "sections of a bag in a case with an encoder";
+                return Err(FormatError::Mismatch { what, left: kind.0.into(), right: 0 }.into());
+            }
+        }
+        let tokenizer = Tokenizer::parse(container.section(Kind::TOKENIZER)?)?;
+        let shape = Encoder::parse(container.section(Kind::ENCODER)?)?.shape;
+        let mismatch = |what, left: u64, right: u64| FormatError::Mismatch { what, left, right };
+        if tokenizer.ids() > shape.rows {
+            let (left, right) = (tokenizer.ids().into(), shape.rows.into());
+            return Err(mismatch("ids of the tokenizer and rows of the encoder", left, right).into());
+        }
+        let positions = usize::from(shape.positions);
+        // Without truncation, or with padding beyond the positions, a text could have more tokens than there are.
+        let needed = tokenizer
+            .template()
+            .most()
+            .unwrap_or(usize::MAX)
+            .max(tokenizer.template().needed(positions, true));
+        if needed > positions {
+            let (left, right) = (needed as u64, positions as u64);
+            return Err(mismatch("tokens of a text and positions of the encoder", left, right).into());
+        }
+        Ok(Self {
+            table: container.place(Kind::TOKENIZER)?,
+            encoder: container.place(Kind::ENCODER)?,
+            shape,
+            cells: tokenizer.scratch_cells(),
+            max_ids: needed,
+        })
+    }
+
+    /// Words of the arena.
+    pub(crate) fn arena(&self) -> usize {
+        Plan::of(&self.shape, self.max_ids).words()
+    }
+
+    /// Multiplications and additions of the longest text.
+    pub(crate) fn multiply_adds(&self) -> u64 {
+        let (width, inner, tokens) =
+            (self.shape.width() as u64, u64::from(self.shape.inner), self.max_ids as u64);
+        let matrices = 4 * width * width + 2 * width * inner;
+        let attention = 2 * tokens * width;
+        u64::from(self.shape.layers) * tokens * (matrices + attention) + u64::from(self.shape.classes) * width
+    }
+
+    /// Writes the ids of a text.
+    pub(crate) fn encode_into(&self, text: &[u8], table: &[u8], memory: &mut Memory<'_>) -> Encoded {
+        let Memory { ids, cells, .. } = memory;
+        let ids = ids.get_mut(..self.max_ids).unwrap_or_default();
+        let output = Output { ids, spans: &mut [], special: true };
+        // The table was accepted when the case was parsed.
+        let encoded = Tokenizer::view(table)
+            .ok()
+            .and_then(|tokenizer| tokenizer.encode(text, output, &mut Scratch::new(cells)).ok());
+        match encoded {
+            Some(encoded) => Encoded {
+                len: encoded.len,
+                words: u32::try_from(encoded.placed.text.len()).unwrap_or(u32::MAX),
+                unknown: encoded.unknown,
+                truncated: encoded.truncated,
+                invalid_utf8: encoded.invalid_utf8,
+            },
+            None => Encoded { truncated: true, ..Encoded::default() },
+        }
+    }
+}
+
+/// How large the parts of an arena are.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    /// Numbers of the stream.
+    stream: usize,
+    /// Bytes of queries, keys and values, or of the inner numbers.
+    wide: usize,
+    /// Words that a matrix works in.
+    work: usize,
+    tokens: usize,
+}
+
+impl Plan {
+    fn of(shape: &EncoderShape, tokens: usize) -> Self {
+        let (width, inner) = (shape.width(), usize::from(shape.inner));
+        Self {
+            stream: tokens * width,
+            wide: tokens * inner.max(3 * width),
+            work: work_len(inner.max(width), tokens),
+            tokens,
+        }
+    }
+
+    /// Words of each part: work, products, stream, other, narrow, wide, weights.
+    fn parts(&self) -> [usize; 7] {
+        let words = |count: usize, each: usize| (count * each).div_ceil(8);
+        [
+            self.work,
+            words(self.tokens, 4),
+            words(self.stream, 2),
+            words(self.stream, 2),
+            words(self.stream, 1),
+            words(self.wide, 1),
+            words(self.tokens, 1),
+        ]
+    }
+
+    fn words(&self) -> usize {
+        self.parts().iter().sum()
+    }
+
+    /// The parts of an arena; `None` if it is too small.
+    fn cut<'m>(&self, mut arena: &'m mut [u64]) -> Option<Parts<'m>> {
+        let mut next = |words: usize| {
+            let (part, rest) = core::mem::take(&mut arena).split_at_mut_checked(words)?;
+            arena = rest;
+            Some(part)
+        };
+        let [work, products, stream, other, narrow, wide, weights] = self.parts();
+        let work = next(work)?;
+        let products = bytemuck::cast_slice_mut(next(products)?);
+        let stream = bytemuck::cast_slice_mut::<_, i16>(next(stream)?).get_mut(..self.stream)?;
+        let other = bytemuck::cast_slice_mut::<_, i16>(next(other)?).get_mut(..self.stream)?;
+        let narrow = bytemuck::cast_slice_mut::<_, u8>(next(narrow)?).get_mut(..self.stream)?;
+        let wide = bytemuck::cast_slice_mut(next(wide)?);
+        let weights = bytemuck::cast_slice_mut(next(weights)?);
+        Some(Parts { stream, other, narrow, wide, work: Work { words: work, products, weights } })
+    }
+}
+
+/// The arena of a text.
+struct Parts<'m> {
+    stream: &'m mut [i16],
+    other: &'m mut [i16],
+    narrow: &'m mut [u8],
+    wide: &'m mut [u8],
+    work: Work<'m>,
+}
+
+/// The exact scores of a text with these ids, one a class, at the front of `scores`; where they stand.
+///
+/// The section was checked when the case was parsed; if it is another, the scores mean nothing.
+pub(crate) fn run(
+    section: &[u8],
+    cpu: Cpu,
+    ids: &[u32],
+    arena: &mut [u64],
+    scores: &mut [i32],
+) -> Range<usize> {
+    let Ok(encoder) = Encoder::view(section) else { return 0..0 };
+    let classes = usize::from(encoder.shape.classes);
+    scores.iter_mut().take(classes).for_each(|score| *score = 0);
+    let ids = ids.get(..usize::from(encoder.shape.positions)).unwrap_or(ids);
+    // None of these fail for a section that was accepted.
+    let _ = forward(&encoder, cpu, ids, arena, scores);
+    0..classes
+}
+
+fn forward(
+    encoder: &Encoder<'_>,
+    cpu: Cpu,
+    ids: &[u32],
+    arena: &mut [u64],
+    scores: &mut [i32],
+) -> Result<(), FormatError> {
+    let shape = encoder.shape;
+    let (width, inner, tokens) = (shape.width(), usize::from(shape.inner), ids.len());
+    let short = FormatError::SectionTooShort { section: Kind::ENCODER.0 };
+    let Parts { stream, other, narrow, wide, mut work } = Plan::of(&shape, tokens).cut(arena).ok_or(short)?;
+    let embedding = encoder.embedding()?;
+    for ((id, row), position) in
+        ids.iter().zip(stream.chunks_exact_mut(width)).zip(embedding.positions.chunks_exact(width))
+    {
+        let id = *id as usize;
+        let weights = embedding.rows.get(id * width..(id + 1) * width).ok_or(short)?;
+        scalar::embed(weights, *embedding.multipliers.get(id).ok_or(short)?, position, row);
+    }
+    cpu.add_layer_norm(stream, &[], width, &norm(&embedding.norm), narrow);
+    for number in 0..shape.layers {
+        let layer = encoder.layer(number)?;
+        let attention = Attention {
+            heads: shape.heads.into(),
+            channels: shape.channels.into(),
+            factor: layer.factor,
+            shift: layer.shift,
+            exp: exp_table(),
+        };
+        let qkv = wide.get_mut(..tokens * 3 * width).ok_or(short)?;
+        cpu.linear_i8(narrow, tokens, &matrix(&layer.qkv), &mut work, qkv);
+        cpu.attention(qkv, tokens, &attention, &mut work, narrow);
+        cpu.linear_i16(narrow, tokens, &matrix(&layer.output), &mut work, other);
+        cpu.add_layer_norm(stream, other, width, &norm(&layer.norm), narrow);
+        let hidden = wide.get_mut(..tokens * inner).ok_or(short)?;
+        cpu.linear_table(narrow, tokens, &matrix(&layer.inner), layer.table, &mut work, hidden);
+        cpu.linear_i16(hidden, tokens, &matrix(&layer.outer), &mut work, other);
+        cpu.add_layer_norm(stream, other, width, &norm(&layer.norm_outer), narrow);
+    }
+    let pooled = other.get_mut(..width).unwrap_or_default();
+    match (shape.pooling, stream.get(..width)) {
+        (EncoderPooling::Mean, Some(_)) => scalar::mean_pool(stream, width, pooled),
+        (EncoderPooling::First, Some(first)) => pooled.copy_from_slice(first),
+        // A text without tokens: the bias alone.
+        (_, None) => {}
+    }
+    let head = encoder.head()?;
+    let scores = scores.get_mut(..usize::from(shape.classes)).ok_or(short)?;
+    if tokens == 0 {
+        for (score, bias) in scores.iter_mut().zip(head.bias) {
+            *score = i32::from_le_bytes(*bias);
+        }
+    } else {
+        scalar::head(pooled, shape.head_shift.into(), head.weights, head.bias, scores);
+    }
+    Ok(())
+}
+
+const fn matrix<'a>(part: &MatrixPart<'a>) -> Matrix<'a> {
+    let MatrixPart { inputs, outputs, weights, bias, sums, shifts, multipliers } = *part;
+    Matrix { inputs, outputs, weights, bias, sums, shifts, multipliers }
+}
+
+const fn norm<'a>(part: &NormPart<'a>) -> LayerNorm<'a> {
+    let NormPart { gain, offset, gain_narrow, offset_narrow, extra } = *part;
+    LayerNorm { gain, offset, gain_narrow, offset_narrow, extra }
+}
