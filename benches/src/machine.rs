@@ -76,7 +76,9 @@ pub fn time<T>(work: impl FnOnce() -> T) -> (T, Took) {
     (answer, Took { wall, processor: processor_seconds() - processor })
 }
 
-fn processor_seconds() -> f64 {
+/// The processor time of this thread since it began.
+#[must_use]
+pub fn processor_seconds() -> f64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
 }

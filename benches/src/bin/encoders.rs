@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::Parser;
@@ -202,17 +202,17 @@ impl Bench {
         Ok(took)
     }
 
-    /// Where the time of ours goes, apart from the race: the clock is read after every operator.
+    /// Where the processor time of ours goes, apart from the race: the clock is read after every operator.
     fn profile(&mut self, cpu: Cpu, tokens: usize, arguments: &Arguments) -> Profile {
         let ids = ids(tokens);
         let texts = (arguments.turn as usize / tokens).max(1) * arguments.rounds as usize;
         let mut series = vec![Vec::with_capacity(texts); Operator::ALL.len()];
         for _ in 0..texts {
             let mut seconds = [0.0; Operator::ALL.len()];
-            let mut last = Instant::now();
+            let mut last = machine::processor_seconds();
             self.encoder.run(cpu, &ids, &mut self.memory, |operator| {
-                let now = Instant::now();
-                seconds[operator as usize] += now.duration_since(last).as_secs_f64();
+                let now = machine::processor_seconds();
+                seconds[operator as usize] += now - last;
                 last = now;
             });
             for (series, seconds) in series.iter_mut().zip(seconds) {
@@ -308,7 +308,7 @@ impl Length {
     }
 }
 
-/// Where the time of ours goes.
+/// Where the processor time of ours goes.
 #[derive(Serialize)]
 struct Profile {
     engine: &'static str,
