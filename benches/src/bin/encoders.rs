@@ -12,14 +12,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
+use typecase::Case;
 use typecase_benches::machine::{self, Took};
 use typecase_benches::peer::Peer;
 use typecase_benches::series::Summary;
@@ -36,11 +37,14 @@ const LET_GO: Duration = Duration::from_millis(1);
 #[derive(Debug, Parser)]
 #[command(name = "encoders", max_term_width = 100)]
 struct Arguments {
+    /// A case with an encoder, to which the ratios are then; the encoder of random numbers runs beside it
+    #[arg(long, value_name = "FILE")]
+    case: Option<PathBuf>,
     /// Tokens of a text; may be given several times [default: 16, 48 and 128]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     tokens: Vec<u16>,
-    /// Kernels, such as `scalar` or `avx2`; may be given several times, ratios are those of the first [default: the
-    /// fastest]
+    /// Kernels of the encoder of random numbers, such as `scalar` or `avx2`; may be given several times, without a
+    /// case the ratios are to the first [default: the fastest]
     #[arg(long, value_name = "NAME")]
     cpu: Vec<String>,
     /// A form of the peer's graph; may be given several times [default: all]
@@ -90,9 +94,32 @@ struct Bench {
     core: Option<usize>,
     lengths: Vec<usize>,
     cpus: Vec<Cpu>,
+    loaded: Option<Loaded>,
     encoder: Encoder,
     memory: Memory,
     peer: Option<(Peer, About)>,
+}
+
+/// A case, and the memory that it asks for.
+struct Loaded {
+    case: Case,
+    numbers: Vec<i32>,
+    arena: Vec<u64>,
+}
+
+impl Loaded {
+    fn open(path: &Path, longest: usize) -> anyhow::Result<Self> {
+        let case = typecase::open(path)?;
+        let cost = case.cost();
+        ensure!(cost.arena > 0, "{}: a case without an encoder", path.display());
+        ensure!(cost.ids >= longest, "{}: {longest} tokens asked for, limit is {}", path.display(), cost.ids);
+        Ok(Self { case, numbers: vec![0; cost.numbers], arena: vec![0; cost.arena] })
+    }
+
+    fn run(&mut self, ids: &[u32]) -> &[i32] {
+        let place = self.case.scores_into(ids, &mut self.numbers, &mut self.arena);
+        self.numbers.get(place).unwrap_or_default()
+    }
 }
 
 /// What the peer says of itself.
@@ -127,16 +154,19 @@ impl Bench {
         if cpus.is_empty() {
             cpus.push(Cpu::detect());
         }
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let loaded = arguments.case.as_ref().map(|path| Loaded::open(path, longest)).transpose()?;
         // From here on: the peer inherits the core.
         let core = machine::pin().inspect_err(|error| eprintln!("note: not pinned to a core: {error}")).ok();
         let peer = if arguments.alone { None } else { Some(start_peer(arguments)?) };
         let encoder = Encoder::new(Shape::MINILM_L6);
-        let memory = encoder.memory(lengths.iter().copied().max().unwrap_or(0));
-        Ok(Self { core, lengths, cpus, encoder, memory, peer })
+        let memory = encoder.memory(longest);
+        Ok(Self { core, lengths, cpus, loaded, encoder, memory, peer })
     }
 
     fn run(&mut self, arguments: &Arguments) -> anyhow::Result<Report> {
-        let mut engines: Vec<Engine> = self.cpus.iter().map(|cpu| Engine::ours(*cpu)).collect();
+        let mut engines: Vec<Engine> = self.loaded.iter().map(|loaded| Engine::case(&loaded.case)).collect();
+        engines.extend(self.cpus.iter().map(|cpu| Engine::synthetic(*cpu)));
         if let Some((_, about)) = &self.peer {
             engines.extend(about.variants.iter().map(|(name, variant)| Engine::peer(name, variant)));
         }
@@ -186,20 +216,25 @@ impl Bench {
 
     /// Has an engine do `count` texts; one more before them, which brings it back into the caches, does not count.
     fn turn(&mut self, engine: &Engine, tokens: usize, count: usize) -> anyhow::Result<Took> {
-        let Some(cpu) = engine.cpu else {
+        if let Runs::Peer = engine.runs {
             let (peer, _) = self.peer.as_mut().context("no peer was started")?;
             return peer.time(&format!("run {} {tokens} {count}", engine.name));
-        };
+        }
         // The other engine still has to put its answer down and wait: not in our time.
         thread::sleep(LET_GO);
-        let ids = ids(tokens);
-        self.encoder.run(cpu, &ids, &mut self.memory, |_| ());
-        let ((), took) = machine::time(|| {
-            for _ in 0..count {
-                black_box(self.encoder.run(cpu, black_box(&ids), &mut self.memory, |_| ()));
-            }
-        });
-        Ok(took)
+        let mut ids = ids(tokens);
+        let Self { encoder, memory, loaded, .. } = self;
+        if let (Runs::Case, Some(loaded)) = (&engine.runs, loaded) {
+            let rows = loaded.case.rows();
+            ids.iter_mut().for_each(|id| *id %= rows);
+            return Ok(repeat(count, || {
+                black_box(loaded.run(black_box(&ids)));
+            }));
+        }
+        let Runs::Synthetic(cpu) = engine.runs else { bail!("no case was opened") };
+        Ok(repeat(count, || {
+            black_box(encoder.run(cpu, black_box(&ids), memory, |_| ()));
+        }))
     }
 
     /// Where the processor time of ours goes, apart from the race: the clock is read after every operator.
@@ -239,6 +274,12 @@ impl Bench {
     }
 }
 
+/// The time of `count` calls of `work`, after one that does not count.
+fn repeat(count: usize, mut work: impl FnMut()) -> Took {
+    work();
+    machine::time(|| (0..count).for_each(|_| work())).1
+}
+
 /// ONNX Runtime with its graphs, which are written if they are not there yet.
 fn start_peer(arguments: &Arguments) -> anyhow::Result<(Peer, About)> {
     let repository = typecase_benches::repository();
@@ -263,19 +304,35 @@ fn ids(tokens: usize) -> Vec<u32> {
 struct Engine {
     name: String,
     #[serde(skip)]
-    cpu: Option<Cpu>,
+    runs: Runs,
     #[serde(flatten)]
     variant: Option<Variant>,
     lengths: Vec<Length>,
 }
 
+/// What runs in an engine's turn.
+enum Runs {
+    Case,
+    Synthetic(Cpu),
+    Peer,
+}
+
 impl Engine {
-    fn ours(cpu: Cpu) -> Self {
-        Self { name: format!("typecase {cpu}"), cpu: Some(cpu), variant: None, lengths: Vec::new() }
+    fn case(case: &Case) -> Self {
+        Self { name: format!("case {}", case.name()), runs: Runs::Case, variant: None, lengths: Vec::new() }
+    }
+
+    fn synthetic(cpu: Cpu) -> Self {
+        Self {
+            name: format!("typecase {cpu}"),
+            runs: Runs::Synthetic(cpu),
+            variant: None,
+            lengths: Vec::new(),
+        }
     }
 
     fn peer(name: &str, variant: &Variant) -> Self {
-        Self { name: name.to_owned(), cpu: None, variant: Some(variant.clone()), lengths: Vec::new() }
+        Self { name: name.to_owned(), runs: Runs::Peer, variant: Some(variant.clone()), lengths: Vec::new() }
     }
 
     fn is_disturbed(&self) -> bool {
