@@ -31,7 +31,7 @@ impl Peer {
     pub fn start<T: DeserializeOwned>(command: &mut Command) -> anyhow::Result<(Self, T)> {
         let program = command.get_program().to_string_lossy().into_owned();
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut child = child.with_context(|| format!("{program} does not start"))?;
+        let mut child = child.with_context(|| format!("{program} does not start: is it installed?"))?;
         let pipes = "the peer has no pipes";
         let requests = child.stdin.take().context(pipes)?;
         let replies = BufReader::new(child.stdout.take().context(pipes)?);

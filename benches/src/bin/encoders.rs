@@ -292,7 +292,7 @@ fn start_peer(arguments: &Arguments) -> anyhow::Result<(Peer, About)> {
     for variant in &arguments.variant {
         command.arg("--variant").arg(variant);
     }
-    Peer::start(&mut command).context("Python 3.9 or later with onnx and onnxruntime is needed, or --alone")
+    Peer::start(&mut command)
 }
 
 /// Spread over the vocabulary, the same at the peer.

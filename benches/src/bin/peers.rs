@@ -16,7 +16,7 @@ use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 use typecase::{Options, Runnable, Session};
@@ -212,7 +212,7 @@ fn start_peer(repository: &Path, train: &Path, test: &Path) -> anyhow::Result<(P
     command.arg(repository.join("benches/peers/fasttext_peer.py"));
     command.arg("--train").arg(train).arg("--test").arg(test);
     command.arg("--cache").arg(repository.join("out/peers"));
-    Peer::start(&mut command).context("Python 3.9 or later with fastText is needed")
+    Peer::start(&mut command)
 }
 
 #[derive(Serialize)]
