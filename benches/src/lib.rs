@@ -1,8 +1,11 @@
-//! What the benches and the harness that measures peers share: labelled texts, the machine, the numbers of a series.
+//! What the benches and the harnesses that measure peers share: labelled texts, the machine, peers in processes of their
+//! own, the numbers of a series, an encoder of random numbers.
 #![forbid(unsafe_code)]
 
 pub mod machine;
+pub mod peer;
 pub mod series;
+pub mod synthetic;
 pub mod texts;
 
 use std::path::PathBuf;

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use serde::Deserialize;
+
 /// Keeps this thread, and the processes that it starts from now on, on the core it is on, and returns its number.
 ///
 /// # Errors
@@ -46,8 +48,19 @@ pub fn commit(repository: &Path) -> String {
     if is_changed { format!("{commit}+") } else { commit }
 }
 
+/// What the processor has for vectors of integers, as Linux calls it; nothing elsewhere.
+#[must_use]
+pub fn vector_features() -> Vec<&'static str> {
+    const KNOWN: [&str; 9] =
+        ["avx2", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "amx_int8", "asimd", "asimddp", "i8mm"];
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let flags = cpuinfo.lines().find(|line| line.starts_with("flags") || line.starts_with("Features"));
+    let flags: Vec<&str> = flags.unwrap_or_default().split_whitespace().collect();
+    KNOWN.into_iter().filter(|known| flags.contains(known)).collect()
+}
+
 /// Seconds that something took.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Took {
     /// By the clock on the wall.
     pub wall: f64,
@@ -63,7 +76,9 @@ pub fn time<T>(work: impl FnOnce() -> T) -> (T, Took) {
     (answer, Took { wall, processor: processor_seconds() - processor })
 }
 
-fn processor_seconds() -> f64 {
+/// The processor time of this thread since it began.
+#[must_use]
+pub fn processor_seconds() -> f64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
 }

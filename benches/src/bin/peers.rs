@@ -10,18 +10,18 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 use clap::Parser;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use typecase::{Options, Runnable, Session};
 use typecase_benches::machine::{self, Took};
+use typecase_benches::peer::Peer;
 use typecase_benches::series::Summary;
 use typecase_benches::texts::{self, Row};
 
@@ -80,6 +80,7 @@ struct Bench {
     rows: Vec<Row>,
     runnable: Runnable,
     peer: Peer,
+    about: About,
 }
 
 impl Bench {
@@ -103,10 +104,10 @@ impl Bench {
         ensure!(train.is_file(), "{}: no such file", train.display());
         // From here on: the peer inherits the core.
         let core = machine::pin().inspect_err(|error| eprintln!("note: not pinned to a core: {error}")).ok();
-        let peer = Peer::start(&repository, &train, &test)?;
-        let (theirs, ours) = (peer.about.texts, rows.len());
+        let (peer, about) = start_peer(&repository, &train, &test)?;
+        let (theirs, ours) = (about.texts, rows.len());
         ensure!(theirs == ours, "the peer read {theirs} texts, Typecase {ours}");
-        Ok(Self { core, rows, runnable, peer })
+        Ok(Self { core, rows, runnable, peer, about })
     }
 
     fn run(&mut self, rounds: u32) -> anyhow::Result<Report> {
@@ -115,7 +116,7 @@ impl Bench {
         let mut took: [Vec<Took>; 2] = [Vec::new(), Vec::new()];
         for round in 0..=rounds {
             let ours = classify_all(&self.rows, &mut session)?;
-            let theirs = self.peer.round()?;
+            let theirs = self.peer.time("round")?;
             if round > 0 {
                 took[0].push(ours);
                 took[1].push(theirs);
@@ -123,7 +124,7 @@ impl Bench {
         }
         let texts = self.rows.len();
         let case = self.runnable.case();
-        let about = &self.peer.about;
+        let about = &self.about;
         let typecase = Engine::new(
             &took[0],
             texts,
@@ -191,16 +192,8 @@ fn right_answers(rows: &[Row], session: &mut Session) -> anyhow::Result<usize> {
     Ok(right)
 }
 
-/// fastText in a process of its own, told by lines what to do.
-struct Peer {
-    child: Child,
-    requests: Option<ChildStdin>,
-    replies: BufReader<ChildStdout>,
-    about: About,
-}
-
 /// What the peer says of itself.
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct About {
     version: String,
     python: String,
@@ -213,58 +206,13 @@ struct About {
     routes_us: BTreeMap<String, Option<f64>>,
 }
 
-/// What the peer says instead.
-#[derive(Deserialize)]
-struct Refusal {
-    error: String,
-}
-
-impl Peer {
-    fn start(repository: &Path, train: &Path, test: &Path) -> anyhow::Result<Self> {
-        let mut command = Command::new("python3");
-        command.arg(repository.join("benches/peers/fasttext_peer.py"));
-        command.arg("--train").arg(train).arg("--test").arg(test);
-        command.arg("--cache").arg(repository.join("out/peers"));
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().context("python3 does not start: install Python 3.9 or later")?;
-        let pipes = "the peer has no pipes";
-        let requests = child.stdin.take().context(pipes)?;
-        let replies = BufReader::new(child.stdout.take().context(pipes)?);
-        let mut peer = Self { child, requests: Some(requests), replies, about: About::default() };
-        peer.about = peer.reply()?;
-        Ok(peer)
-    }
-
-    /// Has all texts classified once.
-    fn round(&mut self) -> anyhow::Result<Took> {
-        #[derive(Deserialize)]
-        struct Round {
-            wall: f64,
-            processor: f64,
-        }
-        let requests = self.requests.as_mut().context("the peer was told to end")?;
-        requests.write_all(b"round\n").and_then(|()| requests.flush()).context("the peer has ended")?;
-        let Round { wall, processor } = self.reply()?;
-        Ok(Took { wall, processor })
-    }
-
-    fn reply<T: DeserializeOwned>(&mut self) -> anyhow::Result<T> {
-        let mut line = String::new();
-        self.replies.read_line(&mut line).context("the peer cannot be read")?;
-        ensure!(!line.is_empty(), "the peer has ended without a word, see above");
-        if let Ok(Refusal { error }) = serde_json::from_str(&line) {
-            bail!("{error}");
-        }
-        serde_json::from_str(&line).with_context(|| format!("the peer is not understood: {line:?}"))
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // The end of its input ends it, and it puts its files away.
-        self.requests = None;
-        let _ = self.child.wait();
-    }
+/// fastText, trained if it is not yet.
+fn start_peer(repository: &Path, train: &Path, test: &Path) -> anyhow::Result<(Peer, About)> {
+    let mut command = Command::new("python3");
+    command.arg(repository.join("benches/peers/fasttext_peer.py"));
+    command.arg("--train").arg(train).arg("--test").arg(test);
+    command.arg("--cache").arg(repository.join("out/peers"));
+    Peer::start(&mut command)
 }
 
 #[derive(Serialize)]
