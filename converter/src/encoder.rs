@@ -13,7 +13,7 @@
 //!
 //! let (folder, options) = ("minilm".as_ref(), ImportOptions::default());
 //! let ids = TextIds::open(folder, options.max_tokens)?;
-//! let texts = [("Oil prices soar".to_owned(), 1), ("Cup final drawn".to_owned(), 0)];
+//! let texts: Vec<(String, u32)> = vec![("Oil prices soar".to_owned(), 1)]; // and thousands more
 //! let imported = import(folder, &texts, 2, &|text| ids.ids(text), &options)?;
 //! println!("{} bytes, a score is {} of a logit", imported.section.len(), imported.score_scale);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -74,7 +74,7 @@ impl Default for ImportOptions {
             pooling: EncoderPooling::Mean,
             calibration_texts: 256,
             alpha: 0.5,
-            l2: vec![1e-3, 1e-2, 3e-2, 1e-1, 3e-1],
+            l2: vec![1e-3, 1e-2, 1e-1, 3e-1, 1.0],
             held_out_every: 10,
         }
     }

@@ -161,7 +161,9 @@ struct HeadNumbers {
 impl HeadNumbers {
     fn of(head: &LinearHead, pooled_scale: f64) -> Self {
         let largest = head.weights.iter().map(|weight| f64::from(weight.abs())).fold(1e-9, f64::max);
-        let weight_scale = largest / 127.0;
+        // Biases without weights have a scale too, of which they take 30 bits at most.
+        let largest_bias = head.bias.iter().map(|bias| f64::from(bias.abs())).fold(0.0, f64::max);
+        let weight_scale = (largest / 127.0).max(largest_bias / pooled_scale / f64::from(1 << 29));
         let rounded = head.weights.mapv(|weight| (f64::from(weight) / weight_scale).round() as i8);
         let biases = |shift: u8| {
             let scale = pooled_scale * f64::from(shift).exp2() * weight_scale;

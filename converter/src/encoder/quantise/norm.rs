@@ -9,6 +9,8 @@ use crate::encoder::calibrate::Ranges;
 
 /// The largest gain and offset.
 const LARGEST: f64 = 32_767.0;
+/// The finest scale of a stream: one without gains and numbers has a scale all the same.
+const LEAST: f64 = 1e-9;
 /// How far the stream may pass its calibrated range before it is cut.
 const HEAD_ROOM: f64 = 1.5;
 
@@ -32,7 +34,7 @@ pub(super) fn least_scale(norm: &Norm, channel: usize) -> f64 {
 /// The scale of the stream that a norm writes: as fine as its gains allow, and so coarse that neither its numbers nor
 /// the sums that are made of them (`sum`, where there is one) are cut.
 pub(super) fn wide_scale(norm: &Norm, out: &Ranges, sum: Option<&Ranges>) -> f64 {
-    let by_gain = (0..norm.gain.len()).map(|j| least_scale(norm, j)).fold(f64::MIN_POSITIVE, f64::max);
+    let by_gain = (0..norm.gain.len()).map(|j| least_scale(norm, j)).fold(LEAST, f64::max);
     let largest = out.largest().max(sum.map_or(0.0, Ranges::largest));
     by_gain.max(HEAD_ROOM * largest / LARGEST)
 }
