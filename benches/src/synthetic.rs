@@ -2,7 +2,7 @@
 //! kernel's time depends on the numbers.
 
 use typecase_kernels::encoder::{
-    Attention, BLOCK, Cpu, GROUP, LayerNorm, Matrix, Work, exp_table, scalar, work_len,
+    Attention, BLOCK, Cpu, GROUP, LayerNorm, Matrix, Work, attention_work_len, exp_table, scalar, work_len,
 };
 
 /// The numbers of an encoder.
@@ -133,7 +133,6 @@ pub struct Memory {
     qkv: Lines,
     inner: Lines,
     words: Vec<u64>,
-    products: Vec<i32>,
     weights: Vec<u8>,
     pooled: Vec<i16>,
     scores: Vec<i32>,
@@ -183,8 +182,11 @@ impl Encoder {
             wide: vec![0; tokens * width],
             qkv: Lines::new(tokens * 3 * width, || 0),
             inner: Lines::new(tokens * inner, || 0),
-            words: vec![0; work_len(inner.max(width), tokens)],
-            products: vec![0; tokens],
+            words: vec![
+                0;
+                work_len(inner.max(width), tokens)
+                    .max(attention_work_len(tokens, self.shape.channels))
+            ],
             weights: vec![0; tokens],
             pooled: vec![0; width],
             scores: vec![0; self.shape.classes],
@@ -203,12 +205,12 @@ impl Encoder {
         mut after: impl FnMut(Operator),
     ) -> &'m [i32] {
         let (width, tokens) = (self.shape.width(), ids.len());
-        let Memory { stream, narrow, wide, qkv, inner, words, products, weights, pooled, scores } = memory;
+        let Memory { stream, narrow, wide, qkv, inner, words, weights, pooled, scores } = memory;
         let (stream, wide) = (&mut stream[..tokens * width], &mut wide[..tokens * width]);
         let narrow = &mut narrow.bytes_mut()[..tokens * width];
         let qkv = &mut qkv.bytes_mut()[..tokens * 3 * width];
         let inner = &mut inner.bytes_mut()[..tokens * self.shape.inner];
-        let work = &mut Work { words, products, weights };
+        let work = &mut Work { words, weights };
 
         let places = self.positions.chunks_exact(width).zip(stream.chunks_exact_mut(width));
         for (id, (position, stream)) in ids.iter().zip(places) {

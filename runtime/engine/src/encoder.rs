@@ -9,7 +9,7 @@
 //! other    tokens * width, i16      what is added to it
 //! narrow   tokens * width, u8       input of a matrix: the stream's narrow form, then what attention gives
 //! wide     tokens * max(3 width, inner), u8   queries, keys, values; then the inner numbers
-//! words    what a matrix works in;  products, weights: one number a token, for attention
+//! words    what a matrix or attention works in;  weights: one number a token
 //! ```
 //! The real length of a text runs: nothing is padded.
 
@@ -17,7 +17,9 @@ use core::ops::Range;
 
 use typecase_case::sections::encoder::{Encoder, EncoderPooling, EncoderShape, MatrixPart, NormPart};
 use typecase_case::{Container, Error as FormatError, Kind};
-use typecase_kernels::encoder::{Attention, Cpu, LayerNorm, Matrix, Work, exp_table, scalar, work_len};
+use typecase_kernels::encoder::{
+    Attention, Cpu, LayerNorm, Matrix, Work, attention_work_len, exp_table, scalar, work_len,
+};
 use typecase_text::Encoded;
 use typecase_text::subword::{Output, Scratch, Tokenizer};
 
@@ -129,17 +131,16 @@ impl Plan {
         Self {
             stream: tokens * width,
             wide: tokens * inner.max(3 * width),
-            work: work_len(inner.max(width), tokens),
+            work: work_len(inner.max(width), tokens).max(attention_work_len(tokens, shape.channels.into())),
             tokens,
         }
     }
 
-    /// Words of each part: work, products, stream, other, narrow, wide, weights.
-    fn parts(&self) -> [usize; 7] {
+    /// Words of each part: work, stream, other, narrow, wide, weights.
+    fn parts(&self) -> [usize; 6] {
         let words = |count: usize, each: usize| (count * each).div_ceil(8);
         [
             self.work,
-            words(self.tokens, 4),
             words(self.stream, 2),
             words(self.stream, 2),
             words(self.stream, 1),
@@ -159,15 +160,14 @@ impl Plan {
             arena = rest;
             Some(part)
         };
-        let [work, products, stream, other, narrow, wide, weights] = self.parts();
+        let [work, stream, other, narrow, wide, weights] = self.parts();
         let work = next(work)?;
-        let products = bytemuck::cast_slice_mut(next(products)?);
         let stream = bytemuck::cast_slice_mut::<_, i16>(next(stream)?).get_mut(..self.stream)?;
         let other = bytemuck::cast_slice_mut::<_, i16>(next(other)?).get_mut(..self.stream)?;
         let narrow = bytemuck::cast_slice_mut::<_, u8>(next(narrow)?).get_mut(..self.stream)?;
         let wide = bytemuck::cast_slice_mut(next(wide)?);
         let weights = bytemuck::cast_slice_mut(next(weights)?);
-        Some(Parts { stream, other, narrow, wide, work: Work { words: work, products, weights } })
+        Some(Parts { stream, other, narrow, wide, work: Work { words: work, weights } })
     }
 }
 

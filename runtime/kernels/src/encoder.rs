@@ -8,7 +8,7 @@ pub mod scalar;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;
 
-pub use cpu::{Cpu, Work, work_len};
+pub use cpu::{Cpu, Work, attention_work_len, work_len};
 
 /// Outputs of a block of packed weights.
 pub const BLOCK: usize = 16;

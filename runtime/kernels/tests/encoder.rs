@@ -3,7 +3,9 @@
 //! `TYPECASE_KERNEL_INPUTS` says how many inputs each operator is tried with; the default takes seconds.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot do its work has failed")]
 
-use typecase_kernels::encoder::{Attention, Cpu, LayerNorm, Matrix, Work, exp_table, scalar, work_len};
+use typecase_kernels::encoder::{
+    Attention, Cpu, LayerNorm, Matrix, Work, attention_work_len, exp_table, scalar, work_len,
+};
 
 const SEED: u64 = 0x1DE7_1CA1;
 
@@ -122,7 +124,7 @@ fn matrices_equal_the_specification() {
             let input = chance.bytes(rows * inputs, 0, 255);
             let table: [u8; 256] = chance.bytes(256, 0, 255).try_into().unwrap();
             let mut words = vec![0; work_len(inputs, rows)];
-            let mut work = Work { words: &mut words, products: &mut [], weights: &mut [] };
+            let mut work = Work { words: &mut words, weights: &mut [] };
             let len = rows * outputs;
 
             let (mut expected, mut found) = (vec![0; len], vec![1; len]);
@@ -198,8 +200,8 @@ fn attention_equals_the_specification() {
             let (mut expected, mut found) =
                 (vec![0; tokens * heads * channels], vec![1; tokens * heads * channels]);
             scalar::attention(&qkv, tokens, &numbers, &mut weights, &mut expected);
-            let mut products = vec![0; tokens];
-            let mut work = Work { words: &mut [], products: &mut products, weights: &mut weights };
+            let mut words = vec![0; attention_work_len(tokens, channels)];
+            let mut work = Work { words: &mut words, weights: &mut weights };
             cpu.attention(&qkv, tokens, &numbers, &mut work, &mut found);
             assert_eq!(found, expected, "{cpu}: {tokens} tokens, {heads} x {channels}, input {nth}");
         }

@@ -1,7 +1,9 @@
 //! The section, run by the kernels: what a device computes.
 
 use typecase_case::sections::encoder::{Encoder, EncoderPooling, MatrixPart, NormPart};
-use typecase_kernels::encoder::{Attention, Cpu, LayerNorm, Matrix, Work, exp_table, scalar, work_len};
+use typecase_kernels::encoder::{
+    Attention, Cpu, LayerNorm, Matrix, Work, attention_work_len, exp_table, scalar, work_len,
+};
 
 /// Pooled numbers and scores of a text.
 pub(super) fn run(section: &[u8], cpu: Cpu, ids: &[u32]) -> (Vec<i16>, Vec<i32>) {
@@ -19,9 +21,9 @@ pub(super) fn run(section: &[u8], cpu: Cpu, ids: &[u32]) -> (Vec<i16>, Vec<i32>)
     let mut between = vec![0u8; tokens * inner];
     let mut qkv = vec![0u8; tokens * 3 * width];
     let mut other = vec![0i16; tokens * width];
-    let mut words = vec![0u64; work_len(width.max(inner), tokens)];
-    let (mut products, mut weights) = (vec![0i32; tokens], vec![0u8; tokens]);
-    let mut work = Work { words: &mut words, products: &mut products, weights: &mut weights };
+    let mut words = vec![0u64; work_len(width.max(inner), tokens).max(attention_work_len(tokens, width))];
+    let mut weights = vec![0u8; tokens];
+    let mut work = Work { words: &mut words, weights: &mut weights };
     cpu.add_layer_norm(&mut stream, &[], width, &norm(&embedding.norm), &mut narrow);
     for number in 0..shape.layers {
         let layer = encoder.layer(number).unwrap();

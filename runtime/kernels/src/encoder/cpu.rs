@@ -20,10 +20,8 @@ pub enum Cpu {
 /// Memory for the work of one operator.
 #[derive(Debug)]
 pub struct Work<'m> {
-    /// At least [`work_len`] of every matrix and number of rows.
+    /// At least [`work_len`] of every matrix and number of rows, and [`attention_work_len`].
     pub words: &'m mut [u64],
-    /// At least the tokens.
-    pub products: &'m mut [i32],
     /// At least the tokens.
     pub weights: &'m mut [u8],
 }
@@ -32,6 +30,18 @@ pub struct Work<'m> {
 #[must_use]
 pub const fn work_len(inputs: usize, rows: usize) -> usize {
     inputs.div_ceil(super::GROUP).saturating_mul(rows)
+}
+
+/// Words of work that attention takes for so many tokens and channels of a head.
+#[must_use]
+pub const fn attention_work_len(tokens: usize, channels: usize) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    return super::x86_64::avx2::attention_work_len(tokens, channels);
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let _ = (tokens, channels);
+        0
+    }
 }
 
 impl fmt::Display for Cpu {
@@ -178,7 +188,7 @@ impl Cpu {
             Self::Scalar => scalar::attention(qkv, tokens, numbers, work.weights, output),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(avx2) => {
-                avx2.attention(qkv, tokens, numbers, work.products, work.weights, output);
+                avx2.attention(qkv, tokens, numbers, work.words, work.weights, output);
             }
         }
     }

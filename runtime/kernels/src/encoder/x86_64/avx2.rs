@@ -14,8 +14,10 @@
 
 use core::arch::x86_64::*;
 
-use super::super::scalar::{self, Scale, Share, mean};
+use super::super::scalar::{self, Scale, mean};
 use super::super::{Attention, GROUP, LayerNorm, Matrix};
+
+mod attention;
 
 /// Outputs of a panel.
 const PANEL: usize = 8;
@@ -99,23 +101,25 @@ impl Avx2 {
         unsafe { add_layer_norm(stream, other, width, norm, narrow) }
     }
 
-    /// As [`scalar::attention`]; `products`: at least the tokens.
+    /// As [`scalar::attention`]; `work`: at least [`super::super::attention_work_len`], `weights`: at least the tokens.
     pub fn attention(
         self,
         qkv: &[u8],
         tokens: usize,
         numbers: &Attention<'_>,
-        products: &mut [i32],
+        work: &mut [u64],
         weights: &mut [u8],
         output: &mut [u8],
     ) {
-        if !numbers.channels.is_multiple_of(32) || numbers.channels > 128 {
+        if !numbers.channels.is_multiple_of(16) {
             return scalar::attention(qkv, tokens, numbers, weights, output);
         }
         // SAFETY: the processor has AVX2, as `self` proves.
-        unsafe { attention(qkv, tokens, numbers, products, weights, output) }
+        unsafe { attention::attention(qkv, tokens, numbers, work, output) }
     }
 }
+
+pub(in super::super) use attention::work_len as attention_work_len;
 
 /// What becomes of eight requantised sums.
 trait Write {
@@ -290,7 +294,7 @@ impl Tail {
     }
 }
 
-/// Eight outputs of some rows.
+/// Eight outputs of some rows: requantised and written.
 #[target_feature(enable = "avx2")]
 fn some_rows<const R: usize, const HALF: usize, W: Write>(
     block: &[[u8; 64]],
@@ -301,6 +305,23 @@ fn some_rows<const R: usize, const HALF: usize, W: Write>(
     matrix: &Matrix<'_>,
     write: &mut W,
 ) {
+    let bias = load256(bytes_of(&tail.bias));
+    let shifts = load256(bytes_of(&tail.shifts));
+    let multipliers = load128(bytes_of16(&tail.multipliers));
+    for (r, sum) in products::<R, HALF>(block, wide).into_iter().enumerate() {
+        let sum = _mm256_add_epi32(sum, bias);
+        let shifted = _mm256_srav_epi32(sum, shifts);
+        let rounded = _mm256_srai_epi32::<1>(_mm256_add_epi32(shifted, _mm256_set1_epi32(1)));
+        let t = _mm_packs_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256::<1>(rounded));
+        let y = _mm_mulhrs_epi16(t, multipliers);
+        write.write(row + r, matrix.outputs, first, y);
+    }
+}
+
+/// The sums of products of some rows with eight outputs.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn products<const R: usize, const HALF: usize>(block: &[[u8; 64]], wide: &[u64]) -> [__m256i; R] {
     let mut sums = [[_mm256_setzero_si256(); 2]; R];
     for (weights, inputs) in block.iter().zip(wide.as_chunks::<R>().0) {
         let (quarters, _) = weights.as_chunks::<16>();
@@ -312,18 +333,14 @@ fn some_rows<const R: usize, const HALF: usize, W: Write>(
             sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(high, four));
         }
     }
-    let bias = load256(bytes_of(&tail.bias));
-    let shifts = load256(bytes_of(&tail.shifts));
-    let multipliers = load128(bytes_of16(&tail.multipliers));
-    for (r, [low, high]) in sums.into_iter().enumerate() {
-        let paired = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_hadd_epi32(low, high));
-        let sum = _mm256_add_epi32(paired, bias);
-        let shifted = _mm256_srav_epi32(sum, shifts);
-        let rounded = _mm256_srai_epi32::<1>(_mm256_add_epi32(shifted, _mm256_set1_epi32(1)));
-        let t = _mm_packs_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256::<1>(rounded));
-        let y = _mm_mulhrs_epi16(t, multipliers);
-        write.write(row + r, matrix.outputs, first, y);
-    }
+    sums.map(|sums| paired(sums))
+}
+
+/// Adds neighbours: four outputs of two sums each, twice, become eight outputs.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn paired([low, high]: [__m256i; 2]) -> __m256i {
+    _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_hadd_epi32(low, high))
 }
 
 fn bytes_of(numbers: &[i32; PANEL]) -> &[u8; 32] {
@@ -445,130 +462,6 @@ fn shifted_right(c: __m256i, power: u32) -> __m256i {
     // Shifted by one at most it may be the highest number: halves are added without a carry out of 16 bits.
     let odd = _mm256_and_si256(less, _mm256_set1_epi16(1));
     _mm256_add_epi16(_mm256_srai_epi16::<1>(less), odd)
-}
-
-#[target_feature(enable = "avx2")]
-fn attention(
-    qkv: &[u8],
-    tokens: usize,
-    numbers: &Attention<'_>,
-    products: &mut [i32],
-    weights: &mut [u8],
-    output: &mut [u8],
-) {
-    let channels = numbers.channels;
-    let width = numbers.heads * channels;
-    let (products, weights) = (&mut products[..tokens], &mut weights[..tokens]);
-    let part = |token: usize, part: usize, head: usize| -> &[[u8; 32]] {
-        let at = (token * 3 + part) * width + head * channels;
-        qkv[at..at + channels].as_chunks().0
-    };
-    for head in 0..numbers.heads {
-        for query in 0..tokens {
-            let query_row = part(query, 0, head);
-            let (fours, last) = products.as_chunks_mut::<4>();
-            let first_of_last = fours.len() * 4;
-            for (nth, four) in fours.iter_mut().enumerate() {
-                *four = dot4(query_row, [0, 1, 2, 3].map(|key| part(nth * 4 + key, 1, head)));
-            }
-            for (nth, product) in last.iter_mut().enumerate() {
-                let row = part(first_of_last + nth, 1, head);
-                *product = dot4(query_row, [row; 4])[0];
-            }
-            let highest = products.iter().copied().max().unwrap_or(0);
-            let total = weights_of(products, highest, numbers, weights);
-            let share = Share::of(total);
-            let at = query * width + head * channels;
-            let (output, _) = output[at..at + channels].as_chunks_mut::<32>();
-            for (chunk, output) in output.iter_mut().enumerate() {
-                let sums = weighted(weights, |key| &part(key, 2, head)[chunk]);
-                *output = sums.map(|sum| share.apply(sum));
-            }
-        }
-    }
-}
-
-/// The products of a row with four others.
-#[target_feature(enable = "avx2")]
-#[inline]
-fn dot4(a: &[[u8; 32]], rows: [&[[u8; 32]]; 4]) -> [i32; 4] {
-    let mut sums = [_mm256_setzero_si256(); 4];
-    for (chunk, a) in a.iter().enumerate() {
-        let (a, _) = a.as_chunks::<16>();
-        let a = [_mm256_cvtepi8_epi16(load128(&a[0])), _mm256_cvtepi8_epi16(load128(&a[1]))];
-        for (sum, row) in sums.iter_mut().zip(rows) {
-            let (b, _) = row[chunk].as_chunks::<16>();
-            let b = [_mm256_cvtepi8_epi16(load128(&b[0])), _mm256_cvtepi8_epi16(load128(&b[1]))];
-            let two = _mm256_add_epi32(_mm256_madd_epi16(a[0], b[0]), _mm256_madd_epi16(a[1], b[1]));
-            *sum = _mm256_add_epi32(*sum, two);
-        }
-    }
-    let [a, b, c, d] = sums;
-    let quarters = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
-    let four = _mm_add_epi32(_mm256_castsi256_si128(quarters), _mm256_extracti128_si256::<1>(quarters));
-    let mut numbers = [0; 4];
-    // SAFETY: 16 bytes may be written there, and no alignment is asked for.
-    unsafe { _mm_storeu_si128(numbers.as_mut_ptr().cast(), four) };
-    numbers
-}
-
-/// The weight of every key, and their sum.
-#[target_feature(enable = "avx2")]
-#[inline]
-fn weights_of(products: &[i32], highest: i32, numbers: &Attention<'_>, weights: &mut [u8]) -> u32 {
-    let mut total = 0u32;
-    let (eights, rest) = products.as_chunks::<8>();
-    let (front, back) = weights.split_at_mut(eights.len() * 8);
-    let factors = _mm256_set1_epi32(numbers.factor.cast_signed());
-    // One less: the rest of the shift is the rounding. A distance times the factor has no sign.
-    let less = _mm_cvtsi32_si128(numbers.shift.cast_signed() - 1);
-    for (eight, weights) in eights.iter().zip(front.chunks_exact_mut(8)) {
-        let distances = _mm256_sub_epi32(_mm256_set1_epi32(highest), load256(bytes_of(eight)));
-        let shifted = _mm256_sra_epi32(_mm256_mullo_epi32(distances, factors), less);
-        let indices = _mm256_srai_epi32::<1>(_mm256_add_epi32(shifted, _mm256_set1_epi32(1)));
-        let indices = _mm256_min_epi32(indices, _mm256_set1_epi32(255));
-        for (weight, index) in weights.iter_mut().zip(eight32(indices)) {
-            *weight = numbers.exp[usize::from(index as u8)];
-            total += u32::from(*weight);
-        }
-    }
-    for (product, weight) in rest.iter().zip(back) {
-        *weight = numbers.weight(highest - product);
-        total += u32::from(*weight);
-    }
-    total
-}
-
-/// The sum of 32 channels of values, each key as often as its weight says.
-#[target_feature(enable = "avx2")]
-#[inline]
-fn weighted<'v>(weights: &[u8], value: impl Fn(usize) -> &'v [u8; 32]) -> [i32; 32] {
-    let mut sums = [_mm256_setzero_si256(); 4];
-    let zero = [0u8; 32];
-    let (pairs, last) = weights.as_chunks::<2>();
-    let last = last.first().map(|weight| [*weight, 0]);
-    for (pair, [first, second]) in pairs.iter().copied().chain(last).enumerate() {
-        let one = value(pair * 2);
-        let other = if pair * 2 + 1 < weights.len() { value(pair * 2 + 1) } else { &zero };
-        let both = _mm256_set1_epi32(i32::from(first) | i32::from(second) << 16);
-        let ((one, _), (other, _)) = (one.as_chunks::<16>(), other.as_chunks::<16>());
-        for half in 0..2 {
-            let a = _mm256_cvtepi8_epi16(load128(&one[half]));
-            let b = _mm256_cvtepi8_epi16(load128(&other[half]));
-            let (low, high) = (_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b));
-            sums[half * 2] = _mm256_add_epi32(sums[half * 2], _mm256_madd_epi16(low, both));
-            sums[half * 2 + 1] = _mm256_add_epi32(sums[half * 2 + 1], _mm256_madd_epi16(high, both));
-        }
-    }
-    let mut ordered = [0; 32];
-    for half in 0..2 {
-        let (low, high) = (eight32(sums[half * 2]), eight32(sums[half * 2 + 1]));
-        let order = [&low[..4], &high[..4], &low[4..], &high[4..]];
-        for (place, four) in ordered[half * 16..].chunks_exact_mut(4).zip(order) {
-            place.copy_from_slice(four);
-        }
-    }
-    ordered
 }
 
 fn eight32(x: __m256i) -> [i32; 8] {
