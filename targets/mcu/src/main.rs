@@ -34,8 +34,13 @@ fn main() -> ! {
     static mut CELLS_MEMORY: [Cell; CELLS] = [Cell(0); CELLS];
     static mut LINE: [u8; LINE_BYTES] = [0; LINE_BYTES];
 
-    let memory =
-        Memory { ids: IDS_MEMORY, numbers: NUMBERS_MEMORY, tokens: TOKENS_MEMORY, cells: CELLS_MEMORY, arena: &mut [] };
+    let memory = Memory {
+        ids: IDS_MEMORY,
+        numbers: NUMBERS_MEMORY,
+        tokens: TOKENS_MEMORY,
+        cells: CELLS_MEMORY,
+        arena: &mut [],
+    };
     let mut device = Device { port: board::Uart::open(), lamp: board::Lamp, meter: board::Counter::open() };
     // Flash may hold anything: the compiler, which knows these bytes, must not take a check for done.
     let case = core::hint::black_box(&CASE.0);
