@@ -157,7 +157,7 @@ fn sections_that_do_not_fit_together_are_refused() {
         with(shorter)
     );
     let classes = typecase_engine::EncoderShape { classes: 2, ..shape };
-    assert!(with(classes).to_string().contains("labels and classes of the model"));
+    assert!(with(classes).to_string().contains("labels and classes"));
 }
 
 /// Whatever is done to the section: an error, or a verdict; never a panic, and no sum passes 32 bits (this is a build

@@ -182,9 +182,9 @@ fn every_table_that_is_cut_or_too_long_is_refused() {
 fn a_reader_that_knows_no_tokenizer_refuses_the_case() {
     // To such a reader the kind is as unknown as the next one is to this.
     let mut parts = CaseParts::subword("bpe");
-    parts.sections.iter_mut().find(|section| section.0 == Kind::TOKENIZER).unwrap().0 = Kind(9);
+    parts.sections.iter_mut().find(|section| section.0 == Kind::TOKENIZER).unwrap().0 = Kind(10);
     let error = Case::parse(parts.build()).unwrap_err();
-    assert_eq!(error, FormatError::UnknownSection { section: 9 }.into());
+    assert_eq!(error, FormatError::UnknownSection { section: 10 }.into());
 }
 
 #[test]

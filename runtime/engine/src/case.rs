@@ -424,9 +424,9 @@ impl Facts {
             #[cfg(feature = "encoder")]
             Model::Encoder(encoder) => (encoder.shape.rows, encoder.shape.classes),
         };
-        agree("labels and classes of the model", labels.len(), classes.into())?;
-        agree("labels and classes of the golden vectors", labels.len(), golden.classes())?;
-        agree("bytes of a golden vector's id and bytes for the rows", golden.id_bytes().into(), {
+        agree("labels and classes", labels.len(), classes.into())?;
+        agree("labels and golden classes", labels.len(), golden.classes())?;
+        agree("bytes of a golden id and of the rows", golden.id_bytes().into(), {
             golden::id_bytes_for(rows).into()
         })?;
         for vector in golden.iter() {

@@ -126,10 +126,10 @@ fn add_records(files: &mut BadFiles) {
     let added = |kind, flags| {
         move |parts: &mut typecase_tests::CaseParts| parts.sections.push((Kind(kind), flags, vec![1, 2, 3]))
     };
-    files.parts("unknown_section", added(9, 0), E::UnknownSection { section: 9 });
+    files.parts("unknown_section", added(10, 0), E::UnknownSection { section: 10 });
     files.parts("unknown_signature", added(64, 0), E::UnknownSection { section: 64 });
     files.parts("unknown_kind_of_all_bits", added(u32::MAX, 0), E::UnknownSection { section: u32::MAX });
-    files.parts("unknown_section_with_unknown_flag", added(9, 3), flags(9, 3));
+    files.parts("unknown_section_with_unknown_flag", added(10, 3), flags(10, 3));
     for (name, section) in [
         ("no_labels", Kind::LABELS),
         ("no_text", Kind::TEXT),

@@ -210,9 +210,9 @@ fn add_golden(files: &mut BadFiles) {
             put(s, (8, 1), id_bytes);
         }
     };
-    let what = "labels and classes of the golden vectors";
+    let what = "labels and golden classes";
     files.section("golden_of_four_classes", KIND, blank(4, 2), mismatch(what, 3, 4));
-    let what = "bytes of a golden vector's id and bytes for the rows";
+    let what = "bytes of a golden id and of the rows";
     files.section("golden_ids_too_wide", KIND, blank(3, 4), mismatch(what, 4, 2));
     let golden = |index, what| Error::Golden { index, what };
     files.section("golden_score_off_by_one", KIND, |s| s[20] ^= 1, golden(0, "scores"));
@@ -314,7 +314,7 @@ pub(super) fn add_bags(files: &mut BadFiles) {
         s.splice(64..64, [0; 9]);
         put(s, (6, 2), 4);
     };
-    let what = "labels and classes of the bag";
+    let what = "labels and classes";
     files.section("one_class_more_than_labels", KIND, class_more, mismatch(what, 3, 4));
 
     let overflow = |what, bound| E::Overflow { what, bound };

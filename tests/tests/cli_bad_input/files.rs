@@ -172,7 +172,7 @@ fn checkpoints(sandbox: &Sandbox) {
         assert!(text.contains(from), "{from} is not in {text}");
         sandbox.write(&format!("{folder}/{toml}"), text.replace(from, to));
     };
-    replace("checkpoint-format", "format = 1", "format = 2");
+    replace("checkpoint-format", "format = 1", "format = 3");
     replace("checkpoint-key", "format = 1", "format = 1\nauthor = \"me\"");
     replace("checkpoint-pooling", "square-root", "max");
     sandbox

@@ -120,6 +120,6 @@ fn a_case_with_a_sub_word_tokenizer_gives_its_tokens() {
     assert_eq!(numbers(&found[0]["ids"]), expected);
     let refused = sandbox.run("tokenize --case s.case --max-tokens 2 oil");
     let (message, help) = refused.failure(2);
-    assert_eq!(message, "--max-tokens 2 found, a case with a sub-word tokenizer has its own limit");
-    assert_eq!(help, Some("typecase tokenize --tokenizer FILE.json takes any"));
+    assert_eq!(message, "error: --max-tokens 2 found, a case with a sub-word tokenizer has its own limit");
+    assert_eq!(help, Some("help: typecase tokenize --tokenizer FILE.json takes any"));
 }

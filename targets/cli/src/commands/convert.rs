@@ -61,8 +61,9 @@ impl Convert {
             return Err(Failure::input(message).help("typecase train --recipe FILE makes one"));
         }
         let checkpoint = Checkpoint::load(&self.source)?;
+        let options = self.options()?;
         let held_out = self.held_out(&checkpoint)?;
-        let converted = convert(&checkpoint, &held_out, &self.options()?)?;
+        let converted = convert(&checkpoint, &held_out, &options)?;
         self.write(converted)
     }
 
