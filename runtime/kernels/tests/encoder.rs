@@ -33,29 +33,24 @@ impl Chance {
         all[self.below(all.len())]
     }
 
-    /// Bytes from a range; now and then all of them its first or its last.
-    fn bytes(&mut self, len: usize, low: i32, high: i32) -> Vec<u8> {
+    /// Numbers from a range; now and then all of them its first or its last.
+    fn numbers(&mut self, len: usize, low: i32, high: i32) -> impl Iterator<Item = i32> {
         let kind = self.below(8);
         let span = (high - low + 1) as usize;
-        let mut one = || match kind {
+        (0..len).map(move |_| match kind {
             0 => low,
             1 => high,
             2 => [low, high][self.below(2)],
             _ => low + self.below(span) as i32,
-        };
-        (0..len).map(|_| one() as u8).collect()
+        })
+    }
+
+    fn bytes(&mut self, len: usize, low: i32, high: i32) -> Vec<u8> {
+        self.numbers(len, low, high).map(|number| number as u8).collect()
     }
 
     fn words(&mut self, len: usize, low: i32, high: i32) -> Vec<i16> {
-        let kind = self.below(8);
-        let span = (high - low + 1) as usize;
-        let mut one = || match kind {
-            0 => low,
-            1 => high,
-            2 => [low, high][self.below(2)],
-            _ => low + self.below(span) as i32,
-        };
-        (0..len).map(|_| one() as i16).collect()
+        self.numbers(len, low, high).map(|number| number as i16).collect()
     }
 }
 
