@@ -3,7 +3,7 @@
 use core::fmt;
 
 #[cfg(target_arch = "x86_64")]
-use super::x86_64::avx2::Avx2;
+use super::x86_64::{avx_vnni::AvxVnni, avx2::Avx2, avx512::Avx512};
 use super::{Attention, LayerNorm, Matrix, scalar};
 
 /// Kernels for a processor. All of them give the same numbers.
@@ -15,6 +15,12 @@ pub enum Cpu {
     /// 64-bit x86 with AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
+    /// 64-bit x86 with AVX-VNNI.
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni(AvxVnni),
+    /// 64-bit x86 with AVX-512 VNNI.
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
 }
 
 /// Memory for the work of one operator.
@@ -36,7 +42,7 @@ pub const fn work_len(inputs: usize, rows: usize) -> usize {
 #[must_use]
 pub const fn attention_work_len(tokens: usize, channels: usize) -> usize {
     #[cfg(target_arch = "x86_64")]
-    return super::x86_64::avx2::attention_work_len(tokens, channels);
+    return super::x86_64::attention_work_len(tokens, channels);
     #[cfg(not(target_arch = "x86_64"))]
     {
         let _ = (tokens, channels);
@@ -55,17 +61,14 @@ impl Cpu {
     /// promises.
     #[must_use]
     pub fn detect() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(avx2) = Avx2::new() {
-            return Self::Avx2(avx2);
-        }
-        Self::Scalar
+        Self::all().last().unwrap_or(Self::Scalar)
     }
 
-    /// Every choice that this processor and this build have, the specification first.
+    /// Every choice that this processor and this build have: the specification first, the fastest last.
     pub fn all() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
-        let faster = [Avx2::new().map(Self::Avx2)];
+        let faster =
+            [Avx2::new().map(Self::Avx2), AvxVnni::new().map(Self::AvxVnni), Avx512::new().map(Self::Avx512)];
         #[cfg(not(target_arch = "x86_64"))]
         let faster: [Option<Self>; 0] = [];
         core::iter::once(Self::Scalar).chain(faster.into_iter().flatten())
@@ -83,7 +86,11 @@ impl Cpu {
         match self {
             Self::Scalar => "scalar",
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(avx2) => avx2.name(),
+            Self::Avx2(kernels) => kernels.name(),
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni(kernels) => kernels.name(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(kernels) => kernels.name(),
         }
     }
 
@@ -103,7 +110,11 @@ impl Cpu {
         match self {
             Self::Scalar => scalar::linear_i8(input, rows, matrix, output),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(avx2) => avx2.linear_i8(input, rows, matrix, work.words, output),
+            Self::Avx2(kernels) => kernels.linear_i8(input, rows, matrix, work.words, output),
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni(kernels) => kernels.linear_i8(input, rows, matrix, work.words, output),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(kernels) => kernels.linear_i8(input, rows, matrix, work.words, output),
         }
         let _ = work;
     }
@@ -124,7 +135,11 @@ impl Cpu {
         match self {
             Self::Scalar => scalar::linear_i16(input, rows, matrix, output),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(avx2) => avx2.linear_i16(input, rows, matrix, work.words, output),
+            Self::Avx2(kernels) => kernels.linear_i16(input, rows, matrix, work.words, output),
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni(kernels) => kernels.linear_i16(input, rows, matrix, work.words, output),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(kernels) => kernels.linear_i16(input, rows, matrix, work.words, output),
         }
         let _ = work;
     }
@@ -146,7 +161,11 @@ impl Cpu {
         match self {
             Self::Scalar => scalar::linear_table(input, rows, matrix, table, output),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(avx2) => avx2.linear_table(input, rows, matrix, table, work.words, output),
+            Self::Avx2(kernels) => kernels.linear_table(input, rows, matrix, table, work.words, output),
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni(kernels) => kernels.linear_table(input, rows, matrix, table, work.words, output),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(kernels) => kernels.linear_table(input, rows, matrix, table, work.words, output),
         }
         let _ = work;
     }
@@ -167,7 +186,11 @@ impl Cpu {
         match self {
             Self::Scalar => scalar::add_layer_norm(stream, other, width, norm, narrow),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(avx2) => avx2.add_layer_norm(stream, other, width, norm, narrow),
+            Self::Avx2(kernels) => kernels.add_layer_norm(stream, other, width, norm, narrow),
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni(kernels) => kernels.add_layer_norm(stream, other, width, norm, narrow),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(kernels) => kernels.add_layer_norm(stream, other, width, norm, narrow),
         }
     }
 
@@ -187,8 +210,16 @@ impl Cpu {
         match self {
             Self::Scalar => scalar::attention(qkv, tokens, numbers, work.weights, output),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(avx2) => {
-                avx2.attention(qkv, tokens, numbers, work.words, work.weights, output);
+            Self::Avx2(kernels) => {
+                kernels.attention(qkv, tokens, numbers, work.words, work.weights, output);
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni(kernels) => {
+                kernels.attention(qkv, tokens, numbers, work.words, work.weights, output);
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(kernels) => {
+                kernels.attention(qkv, tokens, numbers, work.words, work.weights, output);
             }
         }
     }

@@ -20,7 +20,7 @@ use super::super::{Attention, GROUP, LayerNorm, Matrix};
 mod attention;
 
 /// Outputs of a panel.
-const PANEL: usize = 8;
+pub(super) const PANEL: usize = 8;
 /// Rows that share the widening of a weight.
 const ROWS: usize = 6;
 
@@ -119,10 +119,10 @@ impl Avx2 {
     }
 }
 
-pub(in super::super) use attention::work_len as attention_work_len;
+pub(super) use attention::work_len as attention_work_len;
 
 /// What becomes of eight requantised sums.
-trait Write {
+pub(super) trait Write {
     fn write(&mut self, row: usize, outputs: usize, first: usize, sums: __m128i);
 }
 
@@ -137,8 +137,8 @@ fn put<T: Copy>(output: &mut [T], row: usize, outputs: usize, first: usize, resu
     }
 }
 
-struct ToI8<'o> {
-    output: &'o mut [u8],
+pub(super) struct ToI8<'o> {
+    pub(super) output: &'o mut [u8],
 }
 
 impl Write for ToI8<'_> {
@@ -148,8 +148,8 @@ impl Write for ToI8<'_> {
     }
 }
 
-struct ToI16<'o> {
-    output: &'o mut [i16],
+pub(super) struct ToI16<'o> {
+    pub(super) output: &'o mut [i16],
 }
 
 impl Write for ToI16<'_> {
@@ -159,9 +159,9 @@ impl Write for ToI16<'_> {
     }
 }
 
-struct ToTable<'o> {
-    table: &'o [u8; 256],
-    output: &'o mut [u8],
+pub(super) struct ToTable<'o> {
+    pub(super) table: &'o [u8; 256],
+    pub(super) output: &'o mut [u8],
 }
 
 impl Write for ToTable<'_> {
@@ -187,7 +187,7 @@ fn load128(bytes: &[u8; 16]) -> __m128i {
     unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
 }
 
-fn load256(bytes: &[u8; 32]) -> __m256i {
+pub(super) fn load256(bytes: &[u8; 32]) -> __m256i {
     // SAFETY: 32 bytes may be read there, and no alignment is asked for; every machine that runs this has AVX.
     unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
 }
@@ -270,14 +270,14 @@ fn widen(input: &[u8], rows: usize, inputs: usize, groups: usize, wide: &mut [u6
 }
 
 /// Bias, shifts and multipliers of a panel.
-struct Tail {
+pub(super) struct Tail {
     bias: [i32; PANEL],
     shifts: [i32; PANEL],
     multipliers: [i16; PANEL],
 }
 
 impl Tail {
-    fn of(matrix: &Matrix<'_>, first: usize) -> Self {
+    pub(super) fn of(matrix: &Matrix<'_>, first: usize) -> Self {
         let at = |place: usize| first + place;
         Self {
             bias: core::array::from_fn(|place| {
@@ -305,17 +305,20 @@ fn some_rows<const R: usize, const HALF: usize, W: Write>(
     matrix: &Matrix<'_>,
     write: &mut W,
 ) {
-    let bias = load256(bytes_of(&tail.bias));
-    let shifts = load256(bytes_of(&tail.shifts));
-    let multipliers = load128(bytes_of16(&tail.multipliers));
     for (r, sum) in products::<R, HALF>(block, wide).into_iter().enumerate() {
-        let sum = _mm256_add_epi32(sum, bias);
-        let shifted = _mm256_srav_epi32(sum, shifts);
-        let rounded = _mm256_srai_epi32::<1>(_mm256_add_epi32(shifted, _mm256_set1_epi32(1)));
-        let t = _mm_packs_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256::<1>(rounded));
-        let y = _mm_mulhrs_epi16(t, multipliers);
-        write.write(row + r, matrix.outputs, first, y);
+        write.write(row + r, matrix.outputs, first, requantised(sum, tail));
     }
+}
+
+/// Eight sums as 16 bits.
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(super) fn requantised(sum: __m256i, tail: &Tail) -> __m128i {
+    let sum = _mm256_add_epi32(sum, load256(bytes_of(&tail.bias)));
+    let shifted = _mm256_srav_epi32(sum, load256(bytes_of(&tail.shifts)));
+    let rounded = _mm256_srai_epi32::<1>(_mm256_add_epi32(shifted, _mm256_set1_epi32(1)));
+    let t = _mm_packs_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256::<1>(rounded));
+    _mm_mulhrs_epi16(t, load128(bytes_of16(&tail.multipliers)))
 }
 
 /// The sums of products of some rows with eight outputs.

@@ -11,10 +11,8 @@ use core::arch::x86_64::*;
 
 use super::super::super::scalar::Share;
 use super::super::super::{Attention, BLOCK, GROUP};
+use super::super::heads::{PACKED, pack};
 use super::{PANEL, ROWS, block_of, bytes_of, eight32, load256, products};
-
-/// Bytes of a block of packed weights for a group.
-const PACKED: usize = BLOCK * GROUP;
 
 /// The memory of a head.
 struct Work<'m> {
@@ -31,7 +29,7 @@ struct Work<'m> {
 }
 
 /// Words of memory for so many tokens and channels of a head.
-pub(crate) const fn work_len(tokens: usize, channels: usize) -> usize {
+pub(in super::super) const fn work_len(tokens: usize, channels: usize) -> usize {
     let (blocks, groups) = (tokens.div_ceil(BLOCK), tokens.div_ceil(GROUP));
     let keys = blocks * channels.div_ceil(GROUP) * PACKED / 8;
     let values = channels.div_ceil(BLOCK) * groups * PACKED / 8;
@@ -73,24 +71,7 @@ pub(super) fn attention(
         &qkv[at..at + channels]
     };
     for head in 0..numbers.heads {
-        work.keys.fill([0; PACKED]);
-        work.values.fill([0; PACKED]);
-        let groups = tokens.div_ceil(GROUP);
-        for token in 0..tokens {
-            let fours = part(token, 1, head).as_chunks::<GROUP>().0;
-            let block = &mut work.keys[token / BLOCK * fours.len()..];
-            for (four, place) in fours.iter().zip(block) {
-                place.as_chunks_mut::<GROUP>().0[token % BLOCK] = *four;
-            }
-            for (sixteen, place) in
-                part(token, 2, head).as_chunks::<BLOCK>().0.iter().zip(work.values.chunks_exact_mut(groups))
-            {
-                let place = place[token / GROUP].as_chunks_mut::<GROUP>().0;
-                for (value, four) in sixteen.iter().zip(place) {
-                    four[token % GROUP] = *value;
-                }
-            }
-        }
+        pack(|token, which| part(token, which, head), tokens, work.keys, work.values);
         let mut query = 0;
         while query < tokens {
             let count = block_of(tokens - query);
