@@ -18,6 +18,7 @@ use super::super::scalar::{self, Scale, mean};
 use super::super::{Attention, GROUP, LayerNorm, Matrix};
 
 mod attention;
+mod table;
 
 /// Outputs of a panel.
 pub(super) const PANEL: usize = 8;
@@ -82,7 +83,10 @@ impl Avx2 {
         output: &mut [u8],
     ) {
         // SAFETY: the processor has AVX2, as `self` proves.
-        unsafe { linear(input, rows, matrix, work, &mut ToTable { table, output }) }
+        unsafe {
+            linear(input, rows, matrix, work, &mut ToI8 { output });
+            activate(&mut output[..rows * matrix.outputs], table);
+        }
     }
 
     /// As [`scalar::add_layer_norm`].
@@ -120,6 +124,7 @@ impl Avx2 {
 }
 
 pub(super) use attention::work_len as attention_work_len;
+pub(super) use table::activate;
 
 /// What becomes of eight requantised sums.
 pub(super) trait Write {
@@ -159,19 +164,6 @@ impl Write for ToI16<'_> {
     }
 }
 
-pub(super) struct ToTable<'o> {
-    pub(super) table: &'o [u8; 256],
-    pub(super) output: &'o mut [u8],
-}
-
-impl Write for ToTable<'_> {
-    #[inline(always)]
-    fn write(&mut self, row: usize, outputs: usize, first: usize, sums: __m128i) {
-        let bytes = narrowed(sums).map(|y| self.table[usize::from(y ^ 0x80)]);
-        put(self.output, row, outputs, first, bytes);
-    }
-}
-
 /// The bits of eight numbers cut to -127..=127.
 #[inline(always)]
 fn narrowed(sums: __m128i) -> [u8; PANEL] {
@@ -190,6 +182,11 @@ fn load128(bytes: &[u8; 16]) -> __m128i {
 pub(super) fn load256(bytes: &[u8; 32]) -> __m256i {
     // SAFETY: 32 bytes may be read there, and no alignment is asked for; every machine that runs this has AVX.
     unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+}
+
+fn store256(place: &mut [u8; 32], bytes: __m256i) {
+    // SAFETY: 32 bytes may be written there, and no alignment is asked for; every machine that runs this has AVX.
+    unsafe { _mm256_storeu_si256(place.as_mut_ptr().cast(), bytes) };
 }
 
 #[target_feature(enable = "avx2")]
@@ -465,11 +462,4 @@ fn shifted_right(c: __m256i, power: u32) -> __m256i {
     // Shifted by one at most it may be the highest number: halves are added without a carry out of 16 bits.
     let odd = _mm256_and_si256(less, _mm256_set1_epi16(1));
     _mm256_add_epi16(_mm256_srai_epi16::<1>(less), odd)
-}
-
-fn eight32(x: __m256i) -> [i32; 8] {
-    let mut numbers = [0; 8];
-    // SAFETY: 32 bytes may be written there, and no alignment is asked for; every machine that runs this has AVX.
-    unsafe { _mm256_storeu_si256(numbers.as_mut_ptr().cast(), x) };
-    numbers
 }

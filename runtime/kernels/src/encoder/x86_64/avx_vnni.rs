@@ -13,7 +13,7 @@
 use core::arch::x86_64::*;
 
 use super::super::{Attention, BLOCK, GROUP, LayerNorm, Matrix};
-use super::avx2::{Avx2, PANEL, Tail, ToI8, ToI16, ToTable, Write, requantised};
+use super::avx2::{Avx2, PANEL, Tail, ToI8, ToI16, Write, activate, requantised};
 use super::shared_out;
 
 /// Rows that share the loads of weights.
@@ -88,7 +88,10 @@ impl AvxVnni {
             return self.avx2.linear_table(input, rows, matrix, table, work, output);
         }
         // SAFETY: the processor has AVX-VNNI, as `self` proves.
-        unsafe { linear(input, rows, matrix, &mut ToTable { table, output }) }
+        unsafe {
+            linear(input, rows, matrix, &mut ToI8 { output });
+            activate(&mut output[..rows * matrix.outputs], table);
+        }
     }
 
     /// As [`super::super::scalar::add_layer_norm`].

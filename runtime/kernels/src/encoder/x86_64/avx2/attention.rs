@@ -12,7 +12,11 @@ use core::arch::x86_64::*;
 use super::super::super::scalar::Share;
 use super::super::super::{Attention, BLOCK, GROUP};
 use super::super::heads::{PACKED, pack};
-use super::{PANEL, ROWS, block_of, bytes_of, eight32, load256, products};
+use super::table::Table;
+use super::{PANEL, ROWS, block_of, bytes_of, halves, load256, products};
+
+/// Keys that are weighed at once.
+const KEYS: usize = 32;
 
 /// The memory of a head.
 struct Work<'m> {
@@ -33,7 +37,8 @@ pub(in super::super) const fn work_len(tokens: usize, channels: usize) -> usize 
     let (blocks, groups) = (tokens.div_ceil(BLOCK), tokens.div_ceil(GROUP));
     let keys = blocks * channels.div_ceil(GROUP) * PACKED / 8;
     let values = channels.div_ceil(BLOCK) * groups * PACKED / 8;
-    keys + values + ROWS * (channels.div_ceil(GROUP) + groups) + ROWS * blocks * BLOCK / 2
+    let padded = tokens.next_multiple_of(KEYS);
+    keys + values + ROWS * (channels.div_ceil(GROUP) + padded / GROUP + padded / 2)
 }
 
 impl<'m> Work<'m> {
@@ -42,8 +47,9 @@ impl<'m> Work<'m> {
         let (keys, rest) = work.split_at_mut(blocks * channels / GROUP * PACKED / 8);
         let (values, rest) = rest.split_at_mut(channels / BLOCK * groups * PACKED / 8);
         let (queries, rest) = rest.split_at_mut(ROWS * channels / GROUP);
-        let (weights, rest) = rest.split_at_mut(ROWS * groups);
-        let products = &mut rest[..ROWS * blocks * BLOCK / 2];
+        let padded = tokens.next_multiple_of(KEYS);
+        let (weights, rest) = rest.split_at_mut(ROWS * padded / GROUP);
+        let products = &mut rest[..ROWS * padded / 2];
         Self { keys: blocks_of(keys), values: blocks_of(values), queries, weights, products }
     }
 }
@@ -106,8 +112,8 @@ fn some_queries<'q, const R: usize>(
         }
     }
     let queries = &work.queries[..R * channel_groups];
-    // Rows of products, each of whole blocks of keys: two in a word.
-    let row_words = tokens.div_ceil(BLOCK) * BLOCK / 2;
+    // Rows of products, filled up: two in a word.
+    let row_words = tokens.next_multiple_of(KEYS) / 2;
     for (nth, block) in work.keys.chunks_exact(channel_groups).enumerate() {
         let sums = [products::<R, 0>(block, queries), products::<R, 1>(block, queries)];
         for (half, sums) in sums.into_iter().enumerate() {
@@ -120,24 +126,23 @@ fn some_queries<'q, const R: usize>(
             }
         }
     }
+    let exp = Table::new(numbers.exp);
     let mut shares = [Share { shift: 0, reciprocal: 0 }; R];
     for (r, share) in shares.iter_mut().enumerate() {
         let products = numbers_of(&work.products[r * row_words..(r + 1) * row_words]);
-        let mut total = 0u32;
         let highest = products[..tokens].iter().copied().max().unwrap_or(0);
-        let mut left = tokens;
-        for (eight, words) in
-            products.as_chunks::<8>().0.iter().zip(work.weights[..R * key_groups].chunks_mut(2 * R))
-        {
-            let weights = weights_of(eight, highest, numbers, left);
-            left = left.saturating_sub(8);
-            total += weights.iter().map(|w| u32::from(*w)).sum::<u32>();
-            for (four, words) in weights.as_chunks::<GROUP>().0.iter().zip(words.chunks_exact_mut(R)) {
-                let [a, b, c, d] = four.map(u64::from);
-                words[r] = a | b << 16 | c << 32 | d << 48;
+        let mut total = _mm256_setzero_si256();
+        let places = work.weights.chunks_exact_mut(KEYS / GROUP * R);
+        for (nth, (products, words)) in products.as_chunks().0.iter().zip(places).enumerate() {
+            let weights = weights_of(products, highest, numbers, &exp, tokens - nth * KEYS);
+            total = _mm256_add_epi64(total, _mm256_sad_epu8(weights, _mm256_setzero_si256()));
+            let wide = [_mm256_castsi256_si128(weights), _mm256_extracti128_si256::<1>(weights)];
+            let fours = wide.map(|bytes| halves(_mm256_cvtepu8_epi16(bytes)));
+            for (four, words) in fours.as_flattened().iter().zip(words.chunks_exact_mut(R)) {
+                words[r] = *four;
             }
         }
-        *share = Share::of(total);
+        *share = Share::of(halves(total).into_iter().sum::<u64>() as u32);
     }
     let weights = &work.weights[..R * key_groups];
     for (nth, block) in work.values.chunks_exact(key_groups).enumerate() {
@@ -157,21 +162,32 @@ fn numbers_of(words: &[u64]) -> &[i32] {
     unsafe { core::slice::from_raw_parts(words.as_ptr().cast(), words.len() * 2) }
 }
 
-/// The weights of eight keys, of which the first `count` are there.
+/// The weights of 32 keys, of which the first `count` are there; the others weigh nothing.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn weights_of(eight: &[i32; 8], highest: i32, numbers: &Attention<'_>, count: usize) -> [u8; 8] {
-    let distances = _mm256_sub_epi32(_mm256_set1_epi32(highest), load256(bytes_of(eight)));
-    let scaled = _mm256_mullo_epi32(distances, _mm256_set1_epi32(numbers.factor.cast_signed()));
+fn weights_of(
+    products: &[i32; KEYS],
+    highest: i32,
+    numbers: &Attention<'_>,
+    exp: &Table<'_>,
+    count: usize,
+) -> __m256i {
+    let highest = _mm256_set1_epi32(highest);
+    let factor = _mm256_set1_epi32(numbers.factor.cast_signed());
     // One less: the rest of the shift is the rounding.
-    let shifted = _mm256_sra_epi32(scaled, _mm_cvtsi32_si128(numbers.shift.cast_signed() - 1));
-    let indices = _mm256_srai_epi32::<1>(_mm256_add_epi32(shifted, _mm256_set1_epi32(1)));
-    let indices = eight32(_mm256_min_epi32(indices, _mm256_set1_epi32(255)));
-    let mut weights = [0; 8];
-    for (weight, index) in weights.iter_mut().zip(indices).take(count) {
-        *weight = numbers.exp[usize::from(index as u8)];
-    }
-    weights
+    let shift = _mm_cvtsi32_si128(numbers.shift.cast_signed() - 1);
+    let eights: &[[i32; 8]; 4] = products.as_chunks().0.try_into().unwrap_or_else(|_| unreachable!());
+    let [a, b, c, d] = eights.each_ref().map(|eight| {
+        let scaled = _mm256_mullo_epi32(_mm256_sub_epi32(highest, load256(bytes_of(eight))), factor);
+        let shifted = _mm256_sra_epi32(scaled, shift);
+        _mm256_srai_epi32::<1>(_mm256_add_epi32(shifted, _mm256_set1_epi32(1)))
+    });
+    // Packing cuts to 255; it takes turns: four of each, then four of each again.
+    let packed = _mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
+    let places = _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    let nth = load256(&core::array::from_fn(|nth| nth as u8));
+    let there = _mm256_cmpgt_epi8(_mm256_set1_epi8(count.min(KEYS) as i8), nth);
+    _mm256_and_si256(exp.of(places), there)
 }
 
 /// [`Share::apply`] of eight sums.
