@@ -4,7 +4,7 @@
 //! ```text
 //! rows of the input: bytes - 128, in words, block of rows by block of rows
 //! for each 16 outputs (a block of packed weights, stays in the first cache)
-//!     for each 8 rows (NEON alone: 4)
+//!     for each 8 rows (NEON alone: 3)
 //!         products of the rows with the 16 outputs
 //!         add bias + 128 * sums, requantise, write 16 results a row
 //! ```

@@ -72,3 +72,10 @@ fn eight(word: &u64) -> int8x8_t {
     // SAFETY: 8 bytes may be read there; every aarch64 has NEON.
     unsafe { vld1_s8(core::ptr::from_ref(word).cast()) }
 }
+
+/// Eight bytes of a packed row, and the eight that follow.
+#[inline(always)]
+fn sixteen(words: &[u64; 2]) -> int8x16_t {
+    // SAFETY: 16 bytes may be read there; every aarch64 has NEON.
+    unsafe { vld1q_s8(words.as_ptr().cast()) }
+}

@@ -11,7 +11,7 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::{PACKED, Products, Sums, eight, load};
+use super::{PACKED, Products, Sums, eight, load, sixteen};
 
 /// The processor has SMMLA (FEAT_I8MM): whoever holds this may use it.
 #[derive(Clone, Copy, Debug)]
@@ -100,8 +100,10 @@ fn step<const R: usize, const PAIRS: usize>(
     };
     let [[a, b], [c, d]] = [zipped(0), zipped(1)];
     for (pair, acc) in acc.iter_mut().enumerate() {
-        let second = words.get(2 * pair + 1).map_or(vdup_n_s8(0), eight);
-        let inputs = vcombine_s8(eight(&words[2 * pair]), second);
+        let inputs = match words[2 * pair..].first_chunk() {
+            Some(two) => sixteen(two),
+            None => vcombine_s8(eight(&words[2 * pair]), vdup_n_s8(0)),
+        };
         for (sum, weights) in acc.iter_mut().zip([a, b, c, d]) {
             *sum = smmla(*sum, inputs, weights);
         }

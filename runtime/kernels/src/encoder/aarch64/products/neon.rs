@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! for each half of the block (8 outputs)
-//!     16 accumulators: 4 rows, 4 vectors of 2 outputs x 2 partial sums
+//!     12 accumulators: 3 rows, 4 vectors of 2 outputs x 2 partial sums
 //!     for each 2 groups
 //!         8 halves of vectors of weights; for each row two words of inputs, each of a group twice,
 //!         4 SMULL, 4 SMLAL, 4 SADALP
 //!     add the partial sums
 //! ```
 //! Two products are at most `2 * 128 * 127` in magnitude: they fit 16 bits, since no weight is -128.
+//! Four rows would leave too few registers for what is loaded and multiplied meanwhile.
 
 use core::arch::aarch64::*;
 
@@ -33,7 +34,7 @@ impl Neon {
 }
 
 impl Products for Neon {
-    const ROWS: usize = 4;
+    const ROWS: usize = 3;
     const GROUPS: usize = 1;
 
     fn products(self, block: &[[u8; PACKED]], rows: &[u64], count: usize, sums: &mut Sums) {
@@ -42,8 +43,7 @@ impl Products for Neon {
             match count {
                 1 => some_rows::<1>(block, rows, sums),
                 2 => some_rows::<2>(block, rows, sums),
-                3 => some_rows::<3>(block, rows, sums),
-                _ => some_rows::<4>(block, rows, sums),
+                _ => some_rows::<3>(block, rows, sums),
             }
         }
     }
