@@ -8,6 +8,10 @@ use typecase_kernels::encoder::{
     Attention, Cpu, LayerNorm, Matrix, Work, attention_work_len, exp_table, scalar, work_len,
 };
 
+#[cfg(target_os = "linux")]
+#[path = "encoder/bounds.rs"]
+mod bounds;
+
 const SEED: u64 = 0x1DE7_1CA1;
 
 fn inputs() -> usize {

@@ -57,7 +57,7 @@ pub(crate) fn linear_table<P: Products>(
 ) {
     // SAFETY: every aarch64 has NEON.
     let table = unsafe { Table::of(table) };
-    let result = |y: Sixteen| {
+    let result = move |y: Sixteen| {
         // SAFETY: every aarch64 has NEON.
         unsafe { bytes_of(table.at(veorq_u8(vreinterpretq_u8_s8(narrowed(y)), vdupq_n_u8(FLIP)))) }
     };
@@ -122,6 +122,7 @@ struct Tail {
 
 impl Tail {
     #[target_feature(enable = "neon")]
+    #[inline]
     fn of(matrix: &Matrix<'_>, first: usize) -> Self {
         let (bias, sums) = (sixteen(matrix.bias, first), sixteen(matrix.sums, first));
         let shifts = sixteen(matrix.shifts.as_chunks::<1>().0, first);
@@ -192,6 +193,7 @@ pub(super) struct Table([uint8x16x4_t; 4]);
 
 impl Table {
     #[target_feature(enable = "neon")]
+    #[inline]
     pub(super) fn of(table: &[u8; 256]) -> Self {
         let quarter = |quarter: usize| {
             let vector = |at: usize| load(table, 4 * quarter + at);
