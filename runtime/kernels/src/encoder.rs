@@ -3,6 +3,8 @@
 //!
 //! Numbers of a case are read where they lie, so they come as little-endian bytes.
 
+#[cfg(target_arch = "aarch64")]
+pub mod aarch64;
 mod cpu;
 pub mod scalar;
 #[cfg(target_arch = "x86_64")]

@@ -1,11 +1,16 @@
 //! Every kernel of this processor against the specification: random shapes and numbers, and extremes.
 //!
-//! `TYPECASE_KERNEL_INPUTS` says how many inputs each operator is tried with; the default takes seconds.
+//! `TYPECASE_KERNEL_INPUTS` says how many inputs each operator is tried with; the default takes seconds. `TYPECASE_KERNEL`
+//! names the one kernel that is tried, such as `aarch64-neon`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot do its work has failed")]
 
 use typecase_kernels::encoder::{
     Attention, Cpu, LayerNorm, Matrix, Work, attention_work_len, exp_table, scalar, work_len,
 };
+
+#[cfg(target_os = "linux")]
+#[path = "encoder/bounds.rs"]
+mod bounds;
 
 const SEED: u64 = 0x1DE7_1CA1;
 
@@ -58,9 +63,12 @@ fn bytes_of<const N: usize, T>(numbers: &[T], to: impl Fn(&T) -> [u8; N]) -> Vec
     numbers.iter().map(to).collect()
 }
 
-/// Every kernel but the specification.
+/// Every kernel but the specification; or the one that the environment names, which must be there.
 fn others() -> Vec<Cpu> {
-    Cpu::all().skip(1).collect()
+    match std::env::var("TYPECASE_KERNEL") {
+        Ok(name) => vec![Cpu::named(&name).unwrap()],
+        Err(_) => Cpu::all().skip(1).collect(),
+    }
 }
 
 struct Layer {

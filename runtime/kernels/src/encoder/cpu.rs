@@ -2,8 +2,10 @@
 
 use core::fmt;
 
+#[cfg(target_arch = "aarch64")]
+use super::aarch64::{self, DotProd, I8mm, Neon};
 #[cfg(target_arch = "x86_64")]
-use super::x86_64::{avx_vnni::AvxVnni, avx2::Avx2, avx512::Avx512};
+use super::x86_64::avx2::Avx2;
 use super::{Attention, LayerNorm, Matrix, scalar};
 
 /// Kernels for a processor. All of them give the same numbers.
@@ -15,12 +17,15 @@ pub enum Cpu {
     /// 64-bit x86 with AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
-    /// 64-bit x86 with AVX-VNNI.
-    #[cfg(target_arch = "x86_64")]
-    AvxVnni(AvxVnni),
-    /// 64-bit x86 with AVX-512 VNNI.
-    #[cfg(target_arch = "x86_64")]
-    Avx512(Avx512),
+    /// 64-bit Arm.
+    #[cfg(target_arch = "aarch64")]
+    Neon(Neon),
+    /// 64-bit Arm with SDOT.
+    #[cfg(target_arch = "aarch64")]
+    DotProd(DotProd),
+    /// 64-bit Arm with SMMLA.
+    #[cfg(target_arch = "aarch64")]
+    I8mm(I8mm),
 }
 
 /// Memory for the work of one operator.
@@ -42,8 +47,10 @@ pub const fn work_len(inputs: usize, rows: usize) -> usize {
 #[must_use]
 pub const fn attention_work_len(tokens: usize, channels: usize) -> usize {
     #[cfg(target_arch = "x86_64")]
-    return super::x86_64::attention_work_len(tokens, channels);
-    #[cfg(not(target_arch = "x86_64"))]
+    return super::x86_64::avx2::attention_work_len(tokens, channels);
+    #[cfg(target_arch = "aarch64")]
+    return aarch64::attention_work_len(tokens, channels);
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     {
         let _ = (tokens, channels);
         0
@@ -61,17 +68,32 @@ impl Cpu {
     /// promises.
     #[must_use]
     pub fn detect() -> Self {
-        Self::all().last().unwrap_or(Self::Scalar)
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx2) = Avx2::new() {
+            return Self::Avx2(avx2);
+        }
+        #[cfg(target_arch = "aarch64")]
+        if let Some(faster) = Self::arm().into_iter().flatten().next() {
+            return faster;
+        }
+        Self::Scalar
     }
 
-    /// Every choice that this processor and this build have: the specification first, the fastest last.
+    /// Every choice that this processor and this build have, the specification first.
     pub fn all() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
-        let faster =
-            [Avx2::new().map(Self::Avx2), AvxVnni::new().map(Self::AvxVnni), Avx512::new().map(Self::Avx512)];
-        #[cfg(not(target_arch = "x86_64"))]
+        let faster = [Avx2::new().map(Self::Avx2)];
+        #[cfg(target_arch = "aarch64")]
+        let faster = Self::arm();
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         let faster: [Option<Self>; 0] = [];
         core::iter::once(Self::Scalar).chain(faster.into_iter().flatten())
+    }
+
+    /// Those of this Arm processor, the fastest first.
+    #[cfg(target_arch = "aarch64")]
+    fn arm() -> [Option<Self>; 3] {
+        [I8mm::new().map(Self::I8mm), DotProd::new().map(Self::DotProd), Neon::new().map(Self::Neon)]
     }
 
     /// By [`Self::name`] or the last part of it, such as `avx2`.
@@ -86,11 +108,13 @@ impl Cpu {
         match self {
             Self::Scalar => "scalar",
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(kernels) => kernels.name(),
-            #[cfg(target_arch = "x86_64")]
-            Self::AvxVnni(kernels) => kernels.name(),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512(kernels) => kernels.name(),
+            Self::Avx2(avx2) => avx2.name(),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(cpu) => cpu.name(),
+            #[cfg(target_arch = "aarch64")]
+            Self::DotProd(cpu) => cpu.name(),
+            #[cfg(target_arch = "aarch64")]
+            Self::I8mm(cpu) => cpu.name(),
         }
     }
 
@@ -110,11 +134,13 @@ impl Cpu {
         match self {
             Self::Scalar => scalar::linear_i8(input, rows, matrix, output),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(kernels) => kernels.linear_i8(input, rows, matrix, work.words, output),
-            #[cfg(target_arch = "x86_64")]
-            Self::AvxVnni(kernels) => kernels.linear_i8(input, rows, matrix, work.words, output),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512(kernels) => kernels.linear_i8(input, rows, matrix, work.words, output),
+            Self::Avx2(avx2) => avx2.linear_i8(input, rows, matrix, work.words, output),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(cpu) => aarch64::linear_i8(*cpu, input, rows, matrix, work.words, output),
+            #[cfg(target_arch = "aarch64")]
+            Self::DotProd(cpu) => aarch64::linear_i8(*cpu, input, rows, matrix, work.words, output),
+            #[cfg(target_arch = "aarch64")]
+            Self::I8mm(cpu) => aarch64::linear_i8(*cpu, input, rows, matrix, work.words, output),
         }
         let _ = work;
     }
@@ -135,11 +161,13 @@ impl Cpu {
         match self {
             Self::Scalar => scalar::linear_i16(input, rows, matrix, output),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(kernels) => kernels.linear_i16(input, rows, matrix, work.words, output),
-            #[cfg(target_arch = "x86_64")]
-            Self::AvxVnni(kernels) => kernels.linear_i16(input, rows, matrix, work.words, output),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512(kernels) => kernels.linear_i16(input, rows, matrix, work.words, output),
+            Self::Avx2(avx2) => avx2.linear_i16(input, rows, matrix, work.words, output),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(cpu) => aarch64::linear_i16(*cpu, input, rows, matrix, work.words, output),
+            #[cfg(target_arch = "aarch64")]
+            Self::DotProd(cpu) => aarch64::linear_i16(*cpu, input, rows, matrix, work.words, output),
+            #[cfg(target_arch = "aarch64")]
+            Self::I8mm(cpu) => aarch64::linear_i16(*cpu, input, rows, matrix, work.words, output),
         }
         let _ = work;
     }
@@ -161,11 +189,13 @@ impl Cpu {
         match self {
             Self::Scalar => scalar::linear_table(input, rows, matrix, table, output),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(kernels) => kernels.linear_table(input, rows, matrix, table, work.words, output),
-            #[cfg(target_arch = "x86_64")]
-            Self::AvxVnni(kernels) => kernels.linear_table(input, rows, matrix, table, work.words, output),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512(kernels) => kernels.linear_table(input, rows, matrix, table, work.words, output),
+            Self::Avx2(avx2) => avx2.linear_table(input, rows, matrix, table, work.words, output),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(cpu) => aarch64::linear_table(*cpu, input, rows, matrix, table, work.words, output),
+            #[cfg(target_arch = "aarch64")]
+            Self::DotProd(cpu) => aarch64::linear_table(*cpu, input, rows, matrix, table, work.words, output),
+            #[cfg(target_arch = "aarch64")]
+            Self::I8mm(cpu) => aarch64::linear_table(*cpu, input, rows, matrix, table, work.words, output),
         }
         let _ = work;
     }
@@ -186,11 +216,11 @@ impl Cpu {
         match self {
             Self::Scalar => scalar::add_layer_norm(stream, other, width, norm, narrow),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(kernels) => kernels.add_layer_norm(stream, other, width, norm, narrow),
-            #[cfg(target_arch = "x86_64")]
-            Self::AvxVnni(kernels) => kernels.add_layer_norm(stream, other, width, norm, narrow),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512(kernels) => kernels.add_layer_norm(stream, other, width, norm, narrow),
+            Self::Avx2(avx2) => avx2.add_layer_norm(stream, other, width, norm, narrow),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(_) | Self::DotProd(_) | Self::I8mm(_) => {
+                aarch64::add_layer_norm(stream, other, width, norm, narrow);
+            }
         }
     }
 
@@ -210,16 +240,20 @@ impl Cpu {
         match self {
             Self::Scalar => scalar::attention(qkv, tokens, numbers, work.weights, output),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(kernels) => {
-                kernels.attention(qkv, tokens, numbers, work.words, work.weights, output);
+            Self::Avx2(avx2) => {
+                avx2.attention(qkv, tokens, numbers, work.words, work.weights, output);
             }
-            #[cfg(target_arch = "x86_64")]
-            Self::AvxVnni(kernels) => {
-                kernels.attention(qkv, tokens, numbers, work.words, work.weights, output);
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(cpu) => {
+                aarch64::attention(*cpu, qkv, tokens, numbers, work.words, work.weights, output);
             }
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512(kernels) => {
-                kernels.attention(qkv, tokens, numbers, work.words, work.weights, output);
+            #[cfg(target_arch = "aarch64")]
+            Self::DotProd(cpu) => {
+                aarch64::attention(*cpu, qkv, tokens, numbers, work.words, work.weights, output);
+            }
+            #[cfg(target_arch = "aarch64")]
+            Self::I8mm(cpu) => {
+                aarch64::attention(*cpu, qkv, tokens, numbers, work.words, work.weights, output);
             }
         }
     }
