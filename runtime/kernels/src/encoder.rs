@@ -3,6 +3,8 @@
 //!
 //! Numbers of a case are read where they lie, so they come as little-endian bytes.
 
+use core::ops::Range;
+
 mod cpu;
 pub mod scalar;
 #[cfg(target_arch = "x86_64")]
@@ -89,6 +91,23 @@ pub struct Attention<'a> {
     pub shift: u32,
     /// [`exp_table`].
     pub exp: &'a [u8; 256],
+}
+
+/// Some queries of some heads of attention; the keys are those of all tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttentionPart {
+    /// Which heads.
+    pub heads: Range<usize>,
+    /// Which tokens' queries.
+    pub queries: Range<usize>,
+}
+
+impl AttentionPart {
+    /// Every query of every head.
+    #[must_use]
+    pub const fn all(attention: &Attention<'_>, tokens: usize) -> Self {
+        Self { heads: 0..attention.heads, queries: 0..tokens }
+    }
 }
 
 /// The steps of the exponential function: `round(255 * exp(-i / 32))`. Part of the specification, so it is written out

@@ -4,7 +4,7 @@ use core::fmt;
 
 #[cfg(target_arch = "x86_64")]
 use super::x86_64::avx2::Avx2;
-use super::{Attention, LayerNorm, Matrix, scalar};
+use super::{Attention, AttentionPart, LayerNorm, Matrix, scalar};
 
 /// Kernels for a processor. All of them give the same numbers.
 #[derive(Clone, Copy, Debug)]
@@ -190,6 +190,27 @@ impl Cpu {
             Self::Avx2(avx2) => {
                 avx2.attention(qkv, tokens, numbers, work.words, work.weights, output);
             }
+        }
+    }
+
+    /// As [`scalar::attention_part`]. Kernels without a way of their own for a part leave it to the specification.
+    ///
+    /// # Panics
+    /// If a slice is shorter than its shape, or there is no such query or head.
+    #[inline]
+    pub fn attention_part(
+        &self,
+        qkv: &[u8],
+        tokens: usize,
+        numbers: &Attention<'_>,
+        part: &AttentionPart,
+        work: &mut Work<'_>,
+        output: &mut [u8],
+    ) {
+        if *part == AttentionPart::all(numbers, tokens) {
+            self.attention(qkv, tokens, numbers, work, output);
+        } else {
+            scalar::attention_part(qkv, tokens, numbers, part, work.weights, output);
         }
     }
 }

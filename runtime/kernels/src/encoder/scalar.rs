@@ -1,6 +1,6 @@
 //! The specification: plain loops, exact arithmetic, saturation spelled out.
 
-use super::{Attention, LayerNorm, Matrix};
+use super::{Attention, AttentionPart, LayerNorm, Matrix};
 
 /// Half upwards: `(x + 2^(s-1)) >> s`; `x` for `s = 0`.
 #[inline(always)]
@@ -199,12 +199,30 @@ pub fn attention(
     weights: &mut [u8],
     output: &mut [u8],
 ) {
+    attention_part(qkv, tokens, attention, &AttentionPart::all(attention, tokens), weights, output);
+}
+
+/// Some queries of some heads: the rest of the output stays as it is.
+///
+/// # Shapes
+/// As [`attention`].
+///
+/// # Panics
+/// If a slice is shorter than its shape, or there is no such query or head.
+pub fn attention_part(
+    qkv: &[u8],
+    tokens: usize,
+    attention: &Attention<'_>,
+    part: &AttentionPart,
+    weights: &mut [u8],
+    output: &mut [u8],
+) {
     let width = attention.heads * attention.channels;
     let number = |token: usize, part: usize, head: usize, channel: usize| {
         i32::from(qkv[token * 3 * width + part * width + head * attention.channels + channel].cast_signed())
     };
-    for head in 0..attention.heads {
-        for query in 0..tokens {
+    for head in part.heads.clone() {
+        for query in part.queries.clone() {
             let product = |key: usize| -> i32 {
                 (0..attention.channels).map(|c| number(query, 0, head, c) * number(key, 1, head, c)).sum()
             };
