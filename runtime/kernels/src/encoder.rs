@@ -7,6 +7,8 @@ use core::ops::Range;
 
 mod cpu;
 pub mod scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub mod wasm32;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;
 
@@ -42,11 +44,22 @@ pub struct Matrix<'a> {
     pub multipliers: &'a [[u8; 2]],
 }
 
-impl Matrix<'_> {
+impl<'a> Matrix<'a> {
     /// Groups of inputs.
     #[must_use]
     pub const fn groups(&self) -> usize {
         self.inputs.div_ceil(GROUP)
+    }
+
+    /// The weights of an output, group by group: each at [`Self::packed_at`].
+    ///
+    /// # Panics
+    /// If there are fewer weights than the shape says.
+    pub fn weights_of(&self, output: usize) -> impl Iterator<Item = &'a [u8; GROUP]> + use<'a> {
+        let block_len = self.groups() * (BLOCK * GROUP);
+        let block = &self.weights[output / BLOCK * block_len..][..block_len];
+        let groups = block.as_chunks::<{ BLOCK * GROUP }>().0.iter();
+        groups.map(move |group| &group.as_chunks().0[output % BLOCK])
     }
 
     /// Bytes of the packed weights of a layer.

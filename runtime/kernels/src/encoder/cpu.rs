@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use super::wasm32::Simd128;
 #[cfg(target_arch = "x86_64")]
 use super::x86_64::avx2::Avx2;
 use super::{Attention, AttentionPart, LayerNorm, Matrix, scalar};
@@ -12,6 +14,9 @@ use super::{Attention, AttentionPart, LayerNorm, Matrix, scalar};
 pub enum Cpu {
     /// The specification, on any processor.
     Scalar,
+    /// WebAssembly with vectors of 128 bits.
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Simd128(Simd128),
     /// 64-bit x86 with AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
@@ -37,7 +42,9 @@ pub const fn work_len(inputs: usize, rows: usize) -> usize {
 pub const fn attention_work_len(tokens: usize, channels: usize) -> usize {
     #[cfg(target_arch = "x86_64")]
     return super::x86_64::avx2::attention_work_len(tokens, channels);
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    return super::wasm32::attention_work_len(tokens, channels);
+    #[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
     {
         let _ = (tokens, channels);
         0
@@ -59,6 +66,10 @@ impl Cpu {
         if let Some(avx2) = Avx2::new() {
             return Self::Avx2(avx2);
         }
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        if let Some(simd) = Simd128::new() {
+            return Self::Simd128(simd);
+        }
         Self::Scalar
     }
 
@@ -66,7 +77,9 @@ impl Cpu {
     pub fn all() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
         let faster = [Avx2::new().map(Self::Avx2)];
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        let faster = [Simd128::new().map(Self::Simd128)];
+        #[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
         let faster: [Option<Self>; 0] = [];
         core::iter::once(Self::Scalar).chain(faster.into_iter().flatten())
     }
@@ -82,6 +95,8 @@ impl Cpu {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Scalar => "scalar",
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128(simd) => simd.name(),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(avx2) => avx2.name(),
         }
@@ -102,6 +117,8 @@ impl Cpu {
     ) {
         match self {
             Self::Scalar => scalar::linear_i8(input, rows, matrix, output),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128(simd) => simd.linear_i8(input, rows, matrix, work.words, output),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(avx2) => avx2.linear_i8(input, rows, matrix, work.words, output),
         }
@@ -123,6 +140,8 @@ impl Cpu {
     ) {
         match self {
             Self::Scalar => scalar::linear_i16(input, rows, matrix, output),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128(simd) => simd.linear_i16(input, rows, matrix, work.words, output),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(avx2) => avx2.linear_i16(input, rows, matrix, work.words, output),
         }
@@ -145,6 +164,8 @@ impl Cpu {
     ) {
         match self {
             Self::Scalar => scalar::linear_table(input, rows, matrix, table, output),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128(simd) => simd.linear_table(input, rows, matrix, table, work.words, output),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(avx2) => avx2.linear_table(input, rows, matrix, table, work.words, output),
         }
@@ -166,6 +187,8 @@ impl Cpu {
     ) {
         match self {
             Self::Scalar => scalar::add_layer_norm(stream, other, width, norm, narrow),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128(simd) => simd.add_layer_norm(stream, other, width, norm, narrow),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(avx2) => avx2.add_layer_norm(stream, other, width, norm, narrow),
         }
@@ -186,6 +209,11 @@ impl Cpu {
     ) {
         match self {
             Self::Scalar => scalar::attention(qkv, tokens, numbers, work.weights, output),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128(simd) => {
+                let all = AttentionPart::all(numbers, tokens);
+                simd.attention_part(qkv, tokens, numbers, &all, work.words, work.weights, output);
+            }
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(avx2) => {
                 avx2.attention(qkv, tokens, numbers, work.words, work.weights, output);
@@ -208,9 +236,14 @@ impl Cpu {
         output: &mut [u8],
     ) {
         if *part == AttentionPart::all(numbers, tokens) {
-            self.attention(qkv, tokens, numbers, work, output);
-        } else {
-            scalar::attention_part(qkv, tokens, numbers, part, work.weights, output);
+            return self.attention(qkv, tokens, numbers, work, output);
+        }
+        match self {
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128(simd) => {
+                simd.attention_part(qkv, tokens, numbers, part, work.words, work.weights, output);
+            }
+            _ => scalar::attention_part(qkv, tokens, numbers, part, work.weights, output),
         }
     }
 }
