@@ -20,10 +20,11 @@ use typecase_text::subword::Tokenizer;
 use typecase_text::{Encoded, NgramSpec, Ngrams, UNICODE_VERSION, Vocabulary, vocabulary};
 
 #[cfg(feature = "encoder")]
-use crate::encoder::{self, EncoderFacts};
+use crate::encoder::{EncoderFacts, Forward};
 use crate::error::Error;
 use crate::native;
 use crate::session::{Memory, Verdict};
+use crate::steps::Progress;
 use crate::tokens::{self, TokenFacts};
 
 /// A checked case over its bytes: `&[u8]` in flash, or anything that owns them.
@@ -363,8 +364,52 @@ impl<B: AsRef<[u8]>> Case<B> {
             }
             #[cfg(feature = "encoder")]
             Model::Encoder(facts) => {
-                encoder::run(self.span(&facts.encoder), self.facts.cpu, ids, arena, numbers)
+                Forward::new(self.span(&facts.encoder), self.facts.cpu, ids).run(arena, numbers)
             }
+        }
+    }
+
+    /// As [`Self::scores_into`], but does no more than the budget has room for, and the least that can be done at least;
+    /// `Some` after the last step. Between steps ids, numbers and arena must stay as they are.
+    pub(crate) fn step(
+        &self,
+        ids: &[u32],
+        progress: &mut Progress,
+        budget: u32,
+        numbers: &mut [i32],
+        arena: &mut [u64],
+    ) -> Option<Range<usize>> {
+        match &self.facts.model {
+            Model::Bag(bag) => {
+                let _ = arena;
+                let (done, place) = native::step(&self.bag_of(bag), ids, progress.ids, budget, numbers);
+                progress.ids = done;
+                place
+            }
+            #[cfg(feature = "encoder")]
+            Model::Encoder(facts) => {
+                let forward = Forward::new(self.span(&facts.encoder), self.facts.cpu, ids);
+                forward.step(&mut progress.encoder, budget, arena, numbers);
+                progress.encoder.is_done().then(|| forward.place())
+            }
+        }
+    }
+
+    /// The most that a step with a budget of 1 costs, in multiply-adds: what cannot be divided. The tokenizer is a step of
+    /// its own, see [`Steps`](crate::Steps).
+    #[must_use]
+    pub fn least_step(&self) -> u64 {
+        match &self.facts.model {
+            Model::Bag(bag) => {
+                let shape = bag.bag_shape;
+                let width = u64::from(shape.width);
+                match shape.head {
+                    Head::None => width,
+                    Head::Relu { .. } => width * u64::from(shape.classes),
+                }
+            }
+            #[cfg(feature = "encoder")]
+            Model::Encoder(facts) => facts.least_step(),
         }
     }
 

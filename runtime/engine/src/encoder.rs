@@ -1,8 +1,5 @@
-//! Encoders on the native engine: the operators of `typecase-kernels` in order, in one arena.
+//! Encoders on the native engine: what parsing learns, and the arena. The operators follow in [`forward`].
 //!
-//! ```text
-//! ids -> rows + positions -> norm -> [ qkv -> attention -> output -> + norm -> inner, table -> outer -> + norm ] -> pool -> head
-//! ```
 //! # The arena
 //! ```text
 //! stream   tokens * width, i16      the residual stream
@@ -13,19 +10,19 @@
 //! ```
 //! The real length of a text runs: nothing is padded.
 
-use core::ops::Range;
-
-use typecase_case::sections::encoder::{Encoder, EncoderPooling, EncoderShape, MatrixPart, NormPart};
+use typecase_case::sections::encoder::{Encoder, EncoderShape};
 use typecase_case::{Container, Error as FormatError, Kind};
-use typecase_kernels::encoder::{
-    Attention, Cpu, LayerNorm, Matrix, Work, attention_work_len, exp_table, scalar, work_len,
-};
+use typecase_kernels::encoder::{Work, attention_work_len, work_len};
 use typecase_text::Encoded;
 use typecase_text::subword::{Output, Scratch, Tokenizer};
 
 use crate::case::Span;
 use crate::error::Error;
 use crate::session::Memory;
+
+mod forward;
+
+pub(crate) use forward::{Forward, Progress};
 
 /// What parsing learnt of an encoder and its tokenizer.
 #[derive(Clone, Debug)]
@@ -89,6 +86,11 @@ impl EncoderFacts {
         let matrices = 4 * width * width + 2 * width * inner;
         let attention = 2 * tokens * width;
         u64::from(self.shape.layers) * tokens * (matrices + attention) + u64::from(self.shape.classes) * width
+    }
+
+    /// What the dearest cell of the longest text costs.
+    pub(crate) fn least_step(&self) -> u64 {
+        forward::dearest_cell(&self.shape, self.max_ids)
     }
 
     /// Writes the ids of a text.
@@ -178,91 +180,4 @@ struct Parts<'m> {
     narrow: &'m mut [u8],
     wide: &'m mut [u8],
     work: Work<'m>,
-}
-
-/// The exact scores of a text with these ids, one a class, at the front of `scores`; where they stand.
-///
-/// The section was checked when the case was parsed; if it is another, the scores mean nothing.
-pub(crate) fn run(
-    section: &[u8],
-    cpu: Cpu,
-    ids: &[u32],
-    arena: &mut [u64],
-    scores: &mut [i32],
-) -> Range<usize> {
-    let Ok(encoder) = Encoder::view(section) else { return 0..0 };
-    let classes = usize::from(encoder.shape.classes);
-    scores.iter_mut().take(classes).for_each(|score| *score = 0);
-    let ids = ids.get(..usize::from(encoder.shape.positions)).unwrap_or(ids);
-    // None of these fail for a section that was accepted.
-    let _ = forward(&encoder, cpu, ids, arena, scores);
-    0..classes
-}
-
-fn forward(
-    encoder: &Encoder<'_>,
-    cpu: Cpu,
-    ids: &[u32],
-    arena: &mut [u64],
-    scores: &mut [i32],
-) -> Result<(), FormatError> {
-    let shape = encoder.shape;
-    let (width, inner, tokens) = (shape.width(), usize::from(shape.inner), ids.len());
-    let short = FormatError::SectionTooShort { section: Kind::ENCODER.0 };
-    let Parts { stream, other, narrow, wide, mut work } = Plan::of(&shape, tokens).cut(arena).ok_or(short)?;
-    let embedding = encoder.embedding()?;
-    for ((id, row), position) in
-        ids.iter().zip(stream.chunks_exact_mut(width)).zip(embedding.positions.chunks_exact(width))
-    {
-        let id = *id as usize;
-        let weights = embedding.rows.get(id * width..(id + 1) * width).ok_or(short)?;
-        scalar::embed(weights, *embedding.multipliers.get(id).ok_or(short)?, position, row);
-    }
-    cpu.add_layer_norm(stream, &[], width, &norm(&embedding.norm), narrow);
-    for number in 0..shape.layers {
-        let layer = encoder.layer(number)?;
-        let attention = Attention {
-            heads: shape.heads.into(),
-            channels: shape.channels.into(),
-            factor: layer.factor,
-            shift: layer.shift,
-            exp: exp_table(),
-        };
-        let qkv = wide.get_mut(..tokens * 3 * width).ok_or(short)?;
-        cpu.linear_i8(narrow, tokens, &matrix(&layer.qkv), &mut work, qkv);
-        cpu.attention(qkv, tokens, &attention, &mut work, narrow);
-        cpu.linear_i16(narrow, tokens, &matrix(&layer.output), &mut work, other);
-        cpu.add_layer_norm(stream, other, width, &norm(&layer.norm), narrow);
-        let hidden = wide.get_mut(..tokens * inner).ok_or(short)?;
-        cpu.linear_table(narrow, tokens, &matrix(&layer.inner), layer.table, &mut work, hidden);
-        cpu.linear_i16(hidden, tokens, &matrix(&layer.outer), &mut work, other);
-        cpu.add_layer_norm(stream, other, width, &norm(&layer.norm_outer), narrow);
-    }
-    let pooled = other.get_mut(..width).unwrap_or_default();
-    match (shape.pooling, stream.get(..width)) {
-        (EncoderPooling::Mean, Some(_)) => scalar::mean_pool(stream, width, pooled),
-        (EncoderPooling::First, Some(first)) => pooled.copy_from_slice(first),
-        // A text without tokens: the bias alone.
-        (_, None) => {}
-    }
-    let head = encoder.head()?;
-    let scores = scores.get_mut(..usize::from(shape.classes)).ok_or(short)?;
-    if tokens == 0 {
-        for (score, bias) in scores.iter_mut().zip(head.bias) {
-            *score = i32::from_le_bytes(*bias);
-        }
-    } else {
-        scalar::head(pooled, shape.head_shift.into(), head.weights, head.bias, scores);
-    }
-    Ok(())
-}
-
-const fn matrix<'a>(part: &MatrixPart<'a>) -> Matrix<'a> {
-    let MatrixPart { inputs, outputs, weights, bias, sums, shifts, multipliers } = *part;
-    Matrix { inputs, outputs, weights, bias, sums, shifts, multipliers }
-}
-
-const fn norm<'a>(part: &NormPart<'a>) -> LayerNorm<'a> {
-    let NormPart { gain, offset, gain_narrow, offset_narrow, extra } = *part;
-    LayerNorm { gain, offset, gain_narrow, offset_narrow, extra }
 }

@@ -39,11 +39,13 @@ mod encoder;
 mod error;
 mod native;
 mod session;
+mod steps;
 mod tokens;
 
 pub use case::{Case, Cost, Payload};
 pub use error::Error;
 pub use session::{Memory, Session, Verdict, classify};
+pub use steps::Steps;
 pub use typecase_case::sections::bag::{Bag, BagShape, Head, Pooling};
 pub use typecase_case::sections::calibration::Calibration;
 #[cfg(feature = "encoder")]

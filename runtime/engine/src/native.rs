@@ -24,13 +24,51 @@ pub(crate) fn norm(pooling: Pooling, ids: usize) -> Norm {
 pub(crate) fn run(bag: &Bag<'_>, ids: &[u32], numbers: &mut [i32]) -> Range<usize> {
     let norm = norm(bag.shape.pooling, ids.len());
     let width = usize::from(bag.shape.width);
-    let (sums, scores) = numbers.split_at_mut_checked(width).unwrap_or_default();
+    let sums = numbers.get_mut(..width).unwrap_or_default();
     let scales = RowScales::new(bag.shape.scale_bits, bag.scales);
     if bag.shape.weight_bits == 4 {
         narrow::sum_rows_i4(bag.weights, width, scales, ids, sums);
     } else {
         narrow::sum_rows_i8(bag.weights, width, scales, ids, sums);
     }
+    finish(bag, norm, numbers)
+}
+
+/// As [`run`], in steps: adds as many rows as the budget of multiply-adds has room for, one at least, beginning with id
+/// `done`; where all are added, bias and head. Says how many ids are done and, at last, where in `numbers` the scores
+/// stand.
+pub(crate) fn step(
+    bag: &Bag<'_>,
+    ids: &[u32],
+    done: usize,
+    budget: u32,
+    numbers: &mut [i32],
+) -> (usize, Option<Range<usize>>) {
+    let width = usize::from(bag.shape.width);
+    let left = ids.get(done..).unwrap_or_default();
+    let rows = (budget as usize / width.max(1)).max(1);
+    let now = left.get(..rows).unwrap_or(left);
+    let sums = numbers.get_mut(..width).unwrap_or_default();
+    if done == 0 {
+        sums.fill(0);
+    }
+    if now.is_empty() {
+        return (done, Some(finish(bag, norm(bag.shape.pooling, ids.len()), numbers)));
+    }
+    let scales = RowScales::new(bag.shape.scale_bits, bag.scales);
+    if bag.shape.weight_bits == 4 {
+        scalar::add_rows_i4(bag.weights, width, scales, now, sums);
+    } else {
+        scalar::add_rows_i8(bag.weights, width, scales, now, sums);
+    }
+    (done.saturating_add(now.len()), None)
+}
+
+/// Bias and head over the sums.
+#[inline]
+fn finish(bag: &Bag<'_>, norm: Norm, numbers: &mut [i32]) -> Range<usize> {
+    let width = usize::from(bag.shape.width);
+    let (sums, scores) = numbers.split_at_mut_checked(width).unwrap_or_default();
     scalar::add_bias(bag.bias, norm, sums);
     let classes = usize::from(bag.shape.classes);
     match bag.shape.head {

@@ -5,6 +5,7 @@ use typecase_text::subword::Cell;
 
 use crate::case::{Case, Cost};
 use crate::error::Error;
+use crate::steps::Steps;
 
 /// The memory of a session. Begin with the default, which is empty, for what the case at hand does not need:
 /// `Memory { ids, numbers, ..Memory::default() }`.
@@ -134,6 +135,11 @@ impl<'c, 'm, B: AsRef<[u8]>> Session<'c, 'm, B> {
     /// Classifies a text: any bytes, read as lossy UTF-8.
     pub fn classify(&mut self, text: &[u8]) -> Verdict<'_> {
         classify(self.case, text, self.memory.reborrow())
+    }
+
+    /// Begins to classify a text in steps, see [`Steps`].
+    pub const fn begin<'s>(&'s mut self, text: &'s [u8]) -> Steps<'s, B> {
+        Steps::new(self.case, text, self.memory.reborrow())
     }
 }
 

@@ -3,10 +3,14 @@
 //!
 //! Numbers of a case are read where they lie, so they come as little-endian bytes.
 
+use core::ops::Range;
+
 #[cfg(target_arch = "aarch64")]
 pub mod aarch64;
 mod cpu;
 pub mod scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub mod wasm32;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;
 
@@ -42,11 +46,22 @@ pub struct Matrix<'a> {
     pub multipliers: &'a [[u8; 2]],
 }
 
-impl Matrix<'_> {
+impl<'a> Matrix<'a> {
     /// Groups of inputs.
     #[must_use]
     pub const fn groups(&self) -> usize {
         self.inputs.div_ceil(GROUP)
+    }
+
+    /// The weights of an output, group by group: each at [`Self::packed_at`].
+    ///
+    /// # Panics
+    /// If there are fewer weights than the shape says.
+    pub fn weights_of(&self, output: usize) -> impl Iterator<Item = &'a [u8; GROUP]> + use<'a> {
+        let block_len = self.groups() * (BLOCK * GROUP);
+        let block = &self.weights[output / BLOCK * block_len..][..block_len];
+        let groups = block.as_chunks::<{ BLOCK * GROUP }>().0.iter();
+        groups.map(move |group| &group.as_chunks().0[output % BLOCK])
     }
 
     /// Bytes of the packed weights of a layer.
@@ -91,6 +106,23 @@ pub struct Attention<'a> {
     pub shift: u32,
     /// [`exp_table`].
     pub exp: &'a [u8; 256],
+}
+
+/// Some queries of some heads of attention; the keys are those of all tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttentionPart {
+    /// Which heads.
+    pub heads: Range<usize>,
+    /// Which tokens' queries.
+    pub queries: Range<usize>,
+}
+
+impl AttentionPart {
+    /// Every query of every head.
+    #[must_use]
+    pub const fn all(attention: &Attention<'_>, tokens: usize) -> Self {
+        Self { heads: 0..attention.heads, queries: 0..tokens }
+    }
 }
 
 /// The steps of the exponential function: `round(255 * exp(-i / 32))`. Part of the specification, so it is written out

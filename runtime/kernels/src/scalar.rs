@@ -6,8 +6,14 @@ use crate::{Norm, RowScales};
 ///
 /// # Shapes
 /// `weights`: rows x `width` bytes, i8; `sums`: `width`, overwritten.
+#[inline]
 pub fn sum_rows_i8(weights: &[u8], width: usize, scales: RowScales<'_>, ids: &[u32], sums: &mut [i32]) {
     sums.fill(0);
+    add_rows_i8(weights, width, scales, ids, sums);
+}
+
+/// As [`sum_rows_i8`], added to the sums.
+pub fn add_rows_i8(weights: &[u8], width: usize, scales: RowScales<'_>, ids: &[u32], sums: &mut [i32]) {
     for &id in ids {
         let start = id as usize * width;
         let row = weights.get(start..start + width).unwrap_or_default();
@@ -22,8 +28,14 @@ pub fn sum_rows_i8(weights: &[u8], width: usize, scales: RowScales<'_>, ids: &[u
 ///
 /// # Shapes
 /// `weights`: rows x `width.div_ceil(2)` bytes; `sums`: `width`, overwritten.
+#[inline]
 pub fn sum_rows_i4(weights: &[u8], width: usize, scales: RowScales<'_>, ids: &[u32], sums: &mut [i32]) {
     sums.fill(0);
+    add_rows_i4(weights, width, scales, ids, sums);
+}
+
+/// As [`sum_rows_i4`], added to the sums.
+pub fn add_rows_i4(weights: &[u8], width: usize, scales: RowScales<'_>, ids: &[u32], sums: &mut [i32]) {
     let row_bytes = width.div_ceil(2);
     for &id in ids {
         let start = id as usize * row_bytes;

@@ -1,11 +1,12 @@
-//! Every kernel of this processor against the specification: random shapes and numbers, and extremes.
+//! Every kernel of this processor against the specification: random shapes and numbers, and extremes. Other targets'
+//! programs, which have no test harness, call the same functions.
 //!
 //! `TYPECASE_KERNEL_INPUTS` says how many inputs each operator is tried with; the default takes seconds. `TYPECASE_KERNEL`
 //! names the one kernel that is tried, such as `aarch64-neon`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot do its work has failed")]
 
 use typecase_kernels::encoder::{
-    Attention, Cpu, LayerNorm, Matrix, Work, attention_work_len, exp_table, scalar, work_len,
+    Attention, AttentionPart, Cpu, LayerNorm, Matrix, Work, attention_work_len, exp_table, scalar, work_len,
 };
 
 #[cfg(target_os = "linux")]
@@ -113,8 +114,8 @@ impl Layer {
     }
 }
 
-#[test]
-fn matrices_equal_the_specification() {
+#[cfg_attr(test, test)]
+pub(crate) fn matrices_equal_the_specification() {
     let mut chance = Chance(SEED);
     for cpu in others() {
         for nth in 0..inputs() {
@@ -147,8 +148,8 @@ fn matrices_equal_the_specification() {
     }
 }
 
-#[test]
-fn layer_norms_equal_the_specification() {
+#[cfg_attr(test, test)]
+pub(crate) fn layer_norms_equal_the_specification() {
     let mut chance = Chance(SEED);
     for cpu in others() {
         for nth in 0..inputs() {
@@ -185,8 +186,8 @@ fn layer_norms_equal_the_specification() {
     }
 }
 
-#[test]
-fn attention_equals_the_specification() {
+#[cfg_attr(test, test)]
+pub(crate) fn attention_equals_the_specification() {
     let mut chance = Chance(SEED);
     for cpu in others() {
         for nth in 0..inputs() {
@@ -207,6 +208,36 @@ fn attention_equals_the_specification() {
             let mut work = Work { words: &mut words, weights: &mut weights };
             cpu.attention(&qkv, tokens, &numbers, &mut work, &mut found);
             assert_eq!(found, expected, "{cpu}: {tokens} tokens, {heads} x {channels}, input {nth}");
+        }
+    }
+}
+
+/// Of any heads and queries: the rest of the output stays as it is.
+#[cfg_attr(test, test)]
+pub(crate) fn parts_of_attention_equal_the_specification() {
+    let mut chance = Chance(SEED);
+    for cpu in Cpu::all() {
+        for nth in 0..inputs() / 4 {
+            let (tokens, heads) = (1 + chance.below(20), 1 + chance.below(3));
+            let channels = chance.one_of(&[4, 16, 32]);
+            let qkv = chance.bytes(tokens * 3 * heads * channels, -127, 127);
+            let numbers = Attention { heads, channels, factor: 400, shift: 18, exp: exp_table() };
+            let mut weights = vec![0; tokens];
+            let len = tokens * heads * channels;
+            let (mut whole, mut found) = (vec![0; len], vec![7; len]);
+            scalar::attention(&qkv, tokens, &numbers, &mut weights, &mut whole);
+            let (head, query) = (chance.below(heads), chance.below(tokens));
+            let heads = head..head + 1 + chance.below(heads - head);
+            let part = AttentionPart { heads, queries: query..query + 1 + chance.below(tokens - query) };
+            let mut words = vec![0; attention_work_len(tokens, channels)];
+            let mut work = Work { words: &mut words, weights: &mut weights };
+            cpu.attention_part(&qkv, tokens, &numbers, &part, &mut work, &mut found);
+            for (at, (found, whole)) in found.iter().zip(&whole).enumerate() {
+                let (token, head) = (at / (numbers.heads * channels), at / channels % numbers.heads);
+                let is_in = part.queries.contains(&token) && part.heads.contains(&head);
+                let expected = if is_in { *whole } else { 7 };
+                assert_eq!(*found, expected, "{cpu}: {part:?}, place {at}, input {nth}");
+            }
         }
     }
 }

@@ -9,6 +9,8 @@ use std::mem;
 
 use typecase_engine::{Case, Cell, Error, Memory, Verdict, classify};
 
+#[cfg(feature = "checks")]
+mod checks;
 mod exports;
 
 /// Room of up to so many bytes is kept from text to text.
@@ -31,6 +33,7 @@ struct Classifier {
     numbers: Vec<i32>,
     tokens: Vec<u32>,
     cells: Vec<Cell>,
+    arena: Vec<u64>,
     answer: Answer,
 }
 
@@ -107,11 +110,12 @@ impl Classifiers {
 
     /// Runs the golden vectors; how many came out exactly, or 0 and [`Self::error`].
     pub fn verify(&mut self, handle: u32) -> u32 {
-        let Some(Classifier { case, ids, numbers, tokens, cells, .. }) = classifier(&mut self.slots, handle)
+        let Some(Classifier { case, ids, numbers, tokens, cells, arena, .. }) =
+            classifier(&mut self.slots, handle)
         else {
             return 0;
         };
-        match case.verify(&mut Memory { ids, numbers, tokens, cells, arena: &mut [] }) {
+        match case.verify(&mut Memory { ids, numbers, tokens, cells, arena }) {
             Ok(vectors) => vectors,
             Err(error) => {
                 self.error = error.code();
@@ -123,12 +127,12 @@ impl Classifiers {
     /// Classifies the first `len` bytes of the room; the address of an [`Answer`], 0 for a handle that is none.
     pub fn classify(&mut self, handle: u32, len: u32) -> u32 {
         let text = self.input.get(..len as usize).unwrap_or(&self.input);
-        let Some(Classifier { case, ids, numbers, tokens, cells, answer }) =
+        let Some(Classifier { case, ids, numbers, tokens, cells, arena, answer }) =
             classifier(&mut self.slots, handle)
         else {
             return 0;
         };
-        *answer = classify(case, text, Memory { ids, numbers, tokens, cells, arena: &mut [] }).into();
+        *answer = classify(case, text, Memory { ids, numbers, tokens, cells, arena }).into();
         address(core::slice::from_ref(answer))
     }
 
@@ -179,6 +183,7 @@ impl Classifier {
             numbers: vec![0; cost.numbers],
             tokens: vec![0; cost.tokens],
             cells: vec![Cell::default(); cost.cells],
+            arena: vec![0; cost.arena],
             case,
             answer: Answer::default(),
         })

@@ -208,7 +208,7 @@ impl Target {
             Self::Native => Program::Rows(rows::Program::new(&programs.scores, ["native"])),
             Self::C => Program::Rows(rows::Program::new(&c::scores(root)?, [""; 0])),
             Self::Wasm => {
-                let module = wasm::build(root)?;
+                let module = wasm::build(root, &wasm::BAGS)?;
                 let script = root.join("targets/wasm/scores.mjs");
                 let node = rows::Program::new(Path::new("node"), [script]);
                 Program::Rows(node.with("TYPECASE_WASM", module))

@@ -3,10 +3,12 @@
 use core::fmt;
 
 #[cfg(target_arch = "aarch64")]
-use super::aarch64::{self, DotProd, I8mm, Neon};
+use super::aarch64::{DotProd, I8mm, Neon};
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use super::wasm32::Simd128;
 #[cfg(target_arch = "x86_64")]
-use super::x86_64::avx2::Avx2;
-use super::{Attention, LayerNorm, Matrix, scalar};
+use super::x86_64::{avx_vnni::AvxVnni, avx2::Avx2, avx512::Avx512};
+use super::{Attention, AttentionPart, LayerNorm, Matrix, scalar};
 
 /// Kernels for a processor. All of them give the same numbers.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +19,12 @@ pub enum Cpu {
     /// 64-bit x86 with AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
+    /// 64-bit x86 with AVX-VNNI.
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni(AvxVnni),
+    /// 64-bit x86 with AVX-512 VNNI.
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
     /// 64-bit Arm.
     #[cfg(target_arch = "aarch64")]
     Neon(Neon),
@@ -26,6 +34,9 @@ pub enum Cpu {
     /// 64-bit Arm with SMMLA.
     #[cfg(target_arch = "aarch64")]
     I8mm(I8mm),
+    /// WebAssembly with 128-bit vectors.
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Simd128(Simd128),
 }
 
 /// Memory for the work of one operator.
@@ -35,6 +46,117 @@ pub struct Work<'m> {
     pub words: &'m mut [u64],
     /// At least the tokens.
     pub weights: &'m mut [u8],
+}
+
+/// The operators for one kind of processor; [`Cpu`] says what each does.
+pub(super) trait Kernels {
+    fn name(&self) -> &'static str;
+
+    fn linear_i8(
+        &self,
+        input: &[u8],
+        rows: usize,
+        matrix: &Matrix<'_>,
+        work: &mut Work<'_>,
+        output: &mut [u8],
+    );
+
+    fn linear_i16(
+        &self,
+        input: &[u8],
+        rows: usize,
+        matrix: &Matrix<'_>,
+        work: &mut Work<'_>,
+        output: &mut [i16],
+    );
+
+    fn linear_table(
+        &self,
+        input: &[u8],
+        rows: usize,
+        matrix: &Matrix<'_>,
+        table: &[u8; 256],
+        work: &mut Work<'_>,
+        output: &mut [u8],
+    );
+
+    fn add_layer_norm(
+        &self,
+        stream: &mut [i16],
+        other: &[i16],
+        width: usize,
+        norm: &LayerNorm<'_>,
+        narrow: &mut [u8],
+    );
+
+    fn attention_part(
+        &self,
+        qkv: &[u8],
+        tokens: usize,
+        numbers: &Attention<'_>,
+        part: &AttentionPart,
+        work: &mut Work<'_>,
+        output: &mut [u8],
+    );
+}
+
+/// The specification.
+struct Scalar;
+
+impl Kernels for Scalar {
+    fn name(&self) -> &'static str {
+        "scalar"
+    }
+
+    fn linear_i8(&self, input: &[u8], rows: usize, matrix: &Matrix<'_>, _: &mut Work<'_>, output: &mut [u8]) {
+        scalar::linear_i8(input, rows, matrix, output);
+    }
+
+    fn linear_i16(
+        &self,
+        input: &[u8],
+        rows: usize,
+        matrix: &Matrix<'_>,
+        _: &mut Work<'_>,
+        output: &mut [i16],
+    ) {
+        scalar::linear_i16(input, rows, matrix, output);
+    }
+
+    fn linear_table(
+        &self,
+        input: &[u8],
+        rows: usize,
+        matrix: &Matrix<'_>,
+        table: &[u8; 256],
+        _: &mut Work<'_>,
+        output: &mut [u8],
+    ) {
+        scalar::linear_table(input, rows, matrix, table, output);
+    }
+
+    fn add_layer_norm(
+        &self,
+        stream: &mut [i16],
+        other: &[i16],
+        width: usize,
+        norm: &LayerNorm<'_>,
+        narrow: &mut [u8],
+    ) {
+        scalar::add_layer_norm(stream, other, width, norm, narrow);
+    }
+
+    fn attention_part(
+        &self,
+        qkv: &[u8],
+        tokens: usize,
+        numbers: &Attention<'_>,
+        part: &AttentionPart,
+        work: &mut Work<'_>,
+        output: &mut [u8],
+    ) {
+        scalar::attention_part(qkv, tokens, numbers, part, work.weights, output);
+    }
 }
 
 /// Words of work that a matrix of so many inputs takes for so many rows.
@@ -47,10 +169,16 @@ pub const fn work_len(inputs: usize, rows: usize) -> usize {
 #[must_use]
 pub const fn attention_work_len(tokens: usize, channels: usize) -> usize {
     #[cfg(target_arch = "x86_64")]
-    return super::x86_64::avx2::attention_work_len(tokens, channels);
+    return super::x86_64::attention_work_len(tokens, channels);
     #[cfg(target_arch = "aarch64")]
-    return aarch64::attention_work_len(tokens, channels);
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    return super::aarch64::attention_work_len(tokens, channels);
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    return super::wasm32::attention_work_len(tokens, channels);
+    #[cfg(not(any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        all(target_arch = "wasm32", target_feature = "simd128")
+    )))]
     {
         let _ = (tokens, channels);
         0
@@ -68,32 +196,26 @@ impl Cpu {
     /// promises.
     #[must_use]
     pub fn detect() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(avx2) = Avx2::new() {
-            return Self::Avx2(avx2);
-        }
-        #[cfg(target_arch = "aarch64")]
-        if let Some(faster) = Self::arm().into_iter().flatten().next() {
-            return faster;
-        }
-        Self::Scalar
+        Self::all().last().unwrap_or(Self::Scalar)
     }
 
-    /// Every choice that this processor and this build have, the specification first.
+    /// Every choice that this processor and this build have: the specification first, the fastest last.
     pub fn all() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
-        let faster = [Avx2::new().map(Self::Avx2)];
+        let faster =
+            [Avx2::new().map(Self::Avx2), AvxVnni::new().map(Self::AvxVnni), Avx512::new().map(Self::Avx512)];
         #[cfg(target_arch = "aarch64")]
-        let faster = Self::arm();
-        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        let faster =
+            [Neon::new().map(Self::Neon), DotProd::new().map(Self::DotProd), I8mm::new().map(Self::I8mm)];
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        let faster = [Simd128::new().map(Self::Simd128)];
+        #[cfg(not(any(
+            target_arch = "x86_64",
+            target_arch = "aarch64",
+            all(target_arch = "wasm32", target_feature = "simd128")
+        )))]
         let faster: [Option<Self>; 0] = [];
         core::iter::once(Self::Scalar).chain(faster.into_iter().flatten())
-    }
-
-    /// Those of this Arm processor, the fastest first.
-    #[cfg(target_arch = "aarch64")]
-    fn arm() -> [Option<Self>; 3] {
-        [I8mm::new().map(Self::I8mm), DotProd::new().map(Self::DotProd), Neon::new().map(Self::Neon)]
     }
 
     /// By [`Self::name`] or the last part of it, such as `avx2`.
@@ -102,27 +224,36 @@ impl Cpu {
         Self::all().find(|cpu| cpu.name() == name || cpu.name().rsplit('-').next() == Some(name))
     }
 
+    const fn kernels(&self) -> &dyn Kernels {
+        match self {
+            Self::Scalar => &Scalar,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(kernels) => kernels,
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni(kernels) => kernels,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(kernels) => kernels,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(kernels) => kernels,
+            #[cfg(target_arch = "aarch64")]
+            Self::DotProd(kernels) => kernels,
+            #[cfg(target_arch = "aarch64")]
+            Self::I8mm(kernels) => kernels,
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128(kernels) => kernels,
+        }
+    }
+
     /// What the kernels are called.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Scalar => "scalar",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(avx2) => avx2.name(),
-            #[cfg(target_arch = "aarch64")]
-            Self::Neon(cpu) => cpu.name(),
-            #[cfg(target_arch = "aarch64")]
-            Self::DotProd(cpu) => cpu.name(),
-            #[cfg(target_arch = "aarch64")]
-            Self::I8mm(cpu) => cpu.name(),
-        }
+    pub fn name(&self) -> &'static str {
+        self.kernels().name()
     }
 
     /// As [`scalar::linear_i8`].
     ///
     /// # Panics
     /// If a slice is shorter than its shape.
-    #[inline]
     pub fn linear_i8(
         &self,
         input: &[u8],
@@ -131,25 +262,13 @@ impl Cpu {
         work: &mut Work<'_>,
         output: &mut [u8],
     ) {
-        match self {
-            Self::Scalar => scalar::linear_i8(input, rows, matrix, output),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(avx2) => avx2.linear_i8(input, rows, matrix, work.words, output),
-            #[cfg(target_arch = "aarch64")]
-            Self::Neon(cpu) => aarch64::linear_i8(*cpu, input, rows, matrix, work.words, output),
-            #[cfg(target_arch = "aarch64")]
-            Self::DotProd(cpu) => aarch64::linear_i8(*cpu, input, rows, matrix, work.words, output),
-            #[cfg(target_arch = "aarch64")]
-            Self::I8mm(cpu) => aarch64::linear_i8(*cpu, input, rows, matrix, work.words, output),
-        }
-        let _ = work;
+        self.kernels().linear_i8(input, rows, matrix, work, output);
     }
 
     /// As [`scalar::linear_i16`].
     ///
     /// # Panics
     /// If a slice is shorter than its shape.
-    #[inline]
     pub fn linear_i16(
         &self,
         input: &[u8],
@@ -158,25 +277,13 @@ impl Cpu {
         work: &mut Work<'_>,
         output: &mut [i16],
     ) {
-        match self {
-            Self::Scalar => scalar::linear_i16(input, rows, matrix, output),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(avx2) => avx2.linear_i16(input, rows, matrix, work.words, output),
-            #[cfg(target_arch = "aarch64")]
-            Self::Neon(cpu) => aarch64::linear_i16(*cpu, input, rows, matrix, work.words, output),
-            #[cfg(target_arch = "aarch64")]
-            Self::DotProd(cpu) => aarch64::linear_i16(*cpu, input, rows, matrix, work.words, output),
-            #[cfg(target_arch = "aarch64")]
-            Self::I8mm(cpu) => aarch64::linear_i16(*cpu, input, rows, matrix, work.words, output),
-        }
-        let _ = work;
+        self.kernels().linear_i16(input, rows, matrix, work, output);
     }
 
     /// As [`scalar::linear_table`].
     ///
     /// # Panics
     /// If a slice is shorter than its shape.
-    #[inline]
     pub fn linear_table(
         &self,
         input: &[u8],
@@ -186,25 +293,13 @@ impl Cpu {
         work: &mut Work<'_>,
         output: &mut [u8],
     ) {
-        match self {
-            Self::Scalar => scalar::linear_table(input, rows, matrix, table, output),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(avx2) => avx2.linear_table(input, rows, matrix, table, work.words, output),
-            #[cfg(target_arch = "aarch64")]
-            Self::Neon(cpu) => aarch64::linear_table(*cpu, input, rows, matrix, table, work.words, output),
-            #[cfg(target_arch = "aarch64")]
-            Self::DotProd(cpu) => aarch64::linear_table(*cpu, input, rows, matrix, table, work.words, output),
-            #[cfg(target_arch = "aarch64")]
-            Self::I8mm(cpu) => aarch64::linear_table(*cpu, input, rows, matrix, table, work.words, output),
-        }
-        let _ = work;
+        self.kernels().linear_table(input, rows, matrix, table, work, output);
     }
 
     /// As [`scalar::add_layer_norm`].
     ///
     /// # Panics
     /// If a slice is shorter than its shape.
-    #[inline]
     pub fn add_layer_norm(
         &self,
         stream: &mut [i16],
@@ -213,22 +308,13 @@ impl Cpu {
         norm: &LayerNorm<'_>,
         narrow: &mut [u8],
     ) {
-        match self {
-            Self::Scalar => scalar::add_layer_norm(stream, other, width, norm, narrow),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(avx2) => avx2.add_layer_norm(stream, other, width, norm, narrow),
-            #[cfg(target_arch = "aarch64")]
-            Self::Neon(_) | Self::DotProd(_) | Self::I8mm(_) => {
-                aarch64::add_layer_norm(stream, other, width, norm, narrow);
-            }
-        }
+        self.kernels().add_layer_norm(stream, other, width, norm, narrow);
     }
 
     /// As [`scalar::attention`].
     ///
     /// # Panics
     /// If a slice is shorter than its shape.
-    #[inline]
     pub fn attention(
         &self,
         qkv: &[u8],
@@ -237,24 +323,22 @@ impl Cpu {
         work: &mut Work<'_>,
         output: &mut [u8],
     ) {
-        match self {
-            Self::Scalar => scalar::attention(qkv, tokens, numbers, work.weights, output),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(avx2) => {
-                avx2.attention(qkv, tokens, numbers, work.words, work.weights, output);
-            }
-            #[cfg(target_arch = "aarch64")]
-            Self::Neon(cpu) => {
-                aarch64::attention(*cpu, qkv, tokens, numbers, work.words, work.weights, output);
-            }
-            #[cfg(target_arch = "aarch64")]
-            Self::DotProd(cpu) => {
-                aarch64::attention(*cpu, qkv, tokens, numbers, work.words, work.weights, output);
-            }
-            #[cfg(target_arch = "aarch64")]
-            Self::I8mm(cpu) => {
-                aarch64::attention(*cpu, qkv, tokens, numbers, work.words, work.weights, output);
-            }
-        }
+        self.attention_part(qkv, tokens, numbers, &AttentionPart::all(numbers, tokens), work, output);
+    }
+
+    /// As [`scalar::attention_part`].
+    ///
+    /// # Panics
+    /// If a slice is shorter than its shape, or there is no such query or head.
+    pub fn attention_part(
+        &self,
+        qkv: &[u8],
+        tokens: usize,
+        numbers: &Attention<'_>,
+        part: &AttentionPart,
+        work: &mut Work<'_>,
+        output: &mut [u8],
+    ) {
+        self.kernels().attention_part(qkv, tokens, numbers, part, work, output);
     }
 }

@@ -1,6 +1,6 @@
 //! The specification: plain loops, exact arithmetic, saturation spelled out.
 
-use super::{Attention, LayerNorm, Matrix};
+use super::{Attention, AttentionPart, GROUP, LayerNorm, Matrix};
 
 /// Half upwards: `(x + 2^(s-1)) >> s`; `x` for `s = 0`.
 #[inline(always)]
@@ -59,15 +59,28 @@ fn i16_at(numbers: &[[u8; 2]], at: usize) -> i16 {
     i16::from_le_bytes(numbers[at])
 }
 
+/// A sum and the products of a group.
+#[inline(always)]
+fn with_products(sum: i32, inputs: &[u8; GROUP], weights: &[u8; GROUP]) -> i32 {
+    let products = inputs.iter().zip(weights).map(|(a, w)| i32::from(*a) * i32::from(w.cast_signed()));
+    products.fold(sum, i32::wrapping_add)
+}
+
 /// The sum of products of each row and output, requantised, handed to `write` with its place in the output.
 fn linear(input: &[u8], rows: usize, matrix: &Matrix<'_>, mut write: impl FnMut(usize, i16)) {
     for row in 0..rows {
-        let input = &input[row * matrix.inputs..(row + 1) * matrix.inputs];
+        let (fours, rest) = input[row * matrix.inputs..(row + 1) * matrix.inputs].as_chunks::<GROUP>();
+        // Zeros add nothing.
+        let mut last = [0; GROUP];
+        last[..rest.len()].copy_from_slice(rest);
         for output in 0..matrix.outputs {
             let mut sum = i32::from_le_bytes(matrix.bias[output]);
-            for (k, a) in input.iter().enumerate() {
-                let weight = matrix.weights[Matrix::packed_at(matrix.inputs, output, k)].cast_signed();
-                sum = sum.wrapping_add(i32::from(*a) * i32::from(weight));
+            let mut weights = matrix.weights_of(output);
+            for (inputs, weights) in fours.iter().zip(&mut weights) {
+                sum = with_products(sum, inputs, weights);
+            }
+            if let Some(weights) = weights.next() {
+                sum = with_products(sum, &last, weights);
             }
             let t = sat16(rsh(sum, matrix.shifts[output].into()));
             write(row * matrix.outputs + output, mulr(t, i16_at(matrix.multipliers, output)));
@@ -199,12 +212,30 @@ pub fn attention(
     weights: &mut [u8],
     output: &mut [u8],
 ) {
+    attention_part(qkv, tokens, attention, &AttentionPart::all(attention, tokens), weights, output);
+}
+
+/// Some queries of some heads: the rest of the output stays as it is.
+///
+/// # Shapes
+/// As [`attention`].
+///
+/// # Panics
+/// If a slice is shorter than its shape, or there is no such query or head.
+pub fn attention_part(
+    qkv: &[u8],
+    tokens: usize,
+    attention: &Attention<'_>,
+    part: &AttentionPart,
+    weights: &mut [u8],
+    output: &mut [u8],
+) {
     let width = attention.heads * attention.channels;
     let number = |token: usize, part: usize, head: usize, channel: usize| {
         i32::from(qkv[token * 3 * width + part * width + head * attention.channels + channel].cast_signed())
     };
-    for head in 0..attention.heads {
-        for query in 0..tokens {
+    for head in part.heads.clone() {
+        for query in part.queries.clone() {
             let product = |key: usize| -> i32 {
                 (0..attention.channels).map(|c| number(query, 0, head, c) * number(key, 1, head, c)).sum()
             };

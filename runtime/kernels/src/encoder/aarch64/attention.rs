@@ -9,30 +9,31 @@
 //! The weights of keys are unsigned, so they are multiplied less by 128, and what is missing is added.
 
 use core::arch::aarch64::*;
+use core::ops::Range;
 
 use super::super::scalar::{self, Share};
-use super::super::{Attention, BLOCK, GROUP};
+use super::super::{Attention, AttentionPart, BLOCK, GROUP};
 use super::linear::{FLIP, Table, bytes_of};
 use super::products::{MOST_ROWS, PACKED, Products, Sums, pack_row, words_of};
 
-/// As [`scalar::attention`]; `work`: at least [`work_len`], `weights`: at least the tokens.
+/// As [`scalar::attention_part`].
 pub(crate) fn attention<P: Products>(
     cpu: P,
     qkv: &[u8],
     tokens: usize,
     numbers: &Attention<'_>,
-    work: &mut [u64],
-    weights: &mut [u8],
+    part: &AttentionPart,
+    work: &mut super::Work<'_>,
     output: &mut [u8],
 ) {
     if !numbers.channels.is_multiple_of(BLOCK) {
-        return scalar::attention(qkv, tokens, numbers, weights, output);
+        return scalar::attention_part(qkv, tokens, numbers, part, work.weights, output);
     }
-    let mut work = Work::cut(work, tokens, numbers.channels);
-    for head in 0..numbers.heads {
+    let mut work = Work::cut(work.words, tokens, numbers.channels);
+    for head in part.heads.clone() {
         let head = Head { qkv, tokens, numbers, head };
         // SAFETY: every aarch64 has NEON.
-        unsafe { head.run(cpu, &mut work, output) };
+        unsafe { head.run(cpu, &part.queries, &mut work, output) };
     }
 }
 
@@ -116,7 +117,7 @@ impl Head<'_> {
     }
 
     #[target_feature(enable = "neon")]
-    fn run<P: Products>(&self, cpu: P, work: &mut Work<'_>, output: &mut [u8]) {
+    fn run<P: Products>(&self, cpu: P, queries: &Range<usize>, work: &mut Work<'_>, output: &mut [u8]) {
         self.pack_keys(work.keys);
         self.pack_values(work.values);
         let groups = self.tokens.div_ceil(GROUP);
@@ -129,8 +130,8 @@ impl Head<'_> {
             store(missing, &sums[0]);
         }
         let exp = Table::of(self.numbers.exp);
-        for first in (0..self.tokens).step_by(P::ROWS) {
-            let count = P::ROWS.min(self.tokens - first);
+        for first in queries.clone().step_by(P::ROWS) {
+            let count = P::ROWS.min(queries.end - first);
             self.some_queries(cpu, first, count, &exp, work, output);
         }
     }

@@ -22,6 +22,9 @@ pub(super) type Sums = [[int32x4_t; BLOCK / 4]; MOST_ROWS];
 
 /// How a processor multiplies. Whoever holds one of these may use the instructions that its name promises.
 pub(crate) trait Products: Copy {
+    /// What the kernels are called.
+    const NAME: &str;
+
     /// Rows that share the loading of a weight.
     const ROWS: usize;
     /// Groups of inputs in a word of packed rows: two, or one that stands in it twice.

@@ -14,8 +14,9 @@
 
 use core::arch::x86_64::*;
 
+use super::super::cpu::{Kernels, Work};
 use super::super::scalar::{self, Scale, mean};
-use super::super::{Attention, GROUP, LayerNorm, Matrix};
+use super::super::{Attention, AttentionPart, GROUP, LayerNorm, Matrix};
 
 mod attention;
 mod table;
@@ -39,59 +40,55 @@ impl Avx2 {
         }
         None
     }
+}
 
-    /// The name of these kernels.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
+impl Kernels for Avx2 {
+    fn name(&self) -> &'static str {
         "x86_64-avx2"
     }
 
-    /// As [`scalar::linear_i8`]; `work`: at least [`super::super::work_len`].
-    pub fn linear_i8(
-        self,
+    fn linear_i8(
+        &self,
         input: &[u8],
         rows: usize,
         matrix: &Matrix<'_>,
-        work: &mut [u64],
+        work: &mut Work<'_>,
         output: &mut [u8],
     ) {
         // SAFETY: the processor has AVX2, as `self` proves.
-        unsafe { linear(input, rows, matrix, work, &mut ToI8 { output }) }
+        unsafe { linear(input, rows, matrix, work.words, &mut ToI8 { output }) }
     }
 
-    /// As [`scalar::linear_i16`].
-    pub fn linear_i16(
-        self,
+    fn linear_i16(
+        &self,
         input: &[u8],
         rows: usize,
         matrix: &Matrix<'_>,
-        work: &mut [u64],
+        work: &mut Work<'_>,
         output: &mut [i16],
     ) {
         // SAFETY: the processor has AVX2, as `self` proves.
-        unsafe { linear(input, rows, matrix, work, &mut ToI16 { output }) }
+        unsafe { linear(input, rows, matrix, work.words, &mut ToI16 { output }) }
     }
 
-    /// As [`scalar::linear_table`].
-    pub fn linear_table(
-        self,
+    fn linear_table(
+        &self,
         input: &[u8],
         rows: usize,
         matrix: &Matrix<'_>,
         table: &[u8; 256],
-        work: &mut [u64],
+        work: &mut Work<'_>,
         output: &mut [u8],
     ) {
         // SAFETY: the processor has AVX2, as `self` proves.
         unsafe {
-            linear(input, rows, matrix, work, &mut ToI8 { output });
+            linear(input, rows, matrix, work.words, &mut ToI8 { output });
             activate(&mut output[..rows * matrix.outputs], table);
         }
     }
 
-    /// As [`scalar::add_layer_norm`].
-    pub fn add_layer_norm(
-        self,
+    fn add_layer_norm(
+        &self,
         stream: &mut [i16],
         other: &[i16],
         width: usize,
@@ -105,21 +102,20 @@ impl Avx2 {
         unsafe { add_layer_norm(stream, other, width, norm, narrow) }
     }
 
-    /// As [`scalar::attention`]; `work`: at least [`super::super::attention_work_len`], `weights`: at least the tokens.
-    pub fn attention(
-        self,
+    fn attention_part(
+        &self,
         qkv: &[u8],
         tokens: usize,
         numbers: &Attention<'_>,
-        work: &mut [u64],
-        weights: &mut [u8],
+        part: &AttentionPart,
+        work: &mut Work<'_>,
         output: &mut [u8],
     ) {
         if !numbers.channels.is_multiple_of(16) {
-            return scalar::attention(qkv, tokens, numbers, weights, output);
+            return scalar::attention_part(qkv, tokens, numbers, part, work.weights, output);
         }
         // SAFETY: the processor has AVX2, as `self` proves.
-        unsafe { attention::attention(qkv, tokens, numbers, work, output) }
+        unsafe { attention::attention(qkv, tokens, numbers, part, work.words, output) }
     }
 }
 

@@ -14,7 +14,8 @@
 
 use core::arch::x86_64::*;
 
-use super::super::{Attention, BLOCK, GROUP, LayerNorm, Matrix};
+use super::super::cpu::{Kernels, Work};
+use super::super::{Attention, AttentionPart, BLOCK, GROUP, LayerNorm, Matrix};
 use super::avx2::Avx2;
 use super::shared_out;
 
@@ -55,20 +56,19 @@ impl Avx512 {
         }
         None
     }
+}
 
-    /// The name of these kernels.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
+impl Kernels for Avx512 {
+    fn name(&self) -> &'static str {
         "x86_64-avx512vnni"
     }
 
-    /// As [`super::super::scalar::linear_i8`]; `work`: at least [`super::super::work_len`].
-    pub fn linear_i8(
-        self,
+    fn linear_i8(
+        &self,
         input: &[u8],
         rows: usize,
         matrix: &Matrix<'_>,
-        work: &mut [u64],
+        work: &mut Work<'_>,
         output: &mut [u8],
     ) {
         if !matrix.inputs.is_multiple_of(GROUP) {
@@ -78,13 +78,12 @@ impl Avx512 {
         unsafe { linear(input, rows, matrix, &mut ToI8 { output }) }
     }
 
-    /// As [`super::super::scalar::linear_i16`].
-    pub fn linear_i16(
-        self,
+    fn linear_i16(
+        &self,
         input: &[u8],
         rows: usize,
         matrix: &Matrix<'_>,
-        work: &mut [u64],
+        work: &mut Work<'_>,
         output: &mut [i16],
     ) {
         if !matrix.inputs.is_multiple_of(GROUP) {
@@ -94,14 +93,13 @@ impl Avx512 {
         unsafe { linear(input, rows, matrix, &mut ToI16 { output }) }
     }
 
-    /// As [`super::super::scalar::linear_table`].
-    pub fn linear_table(
-        self,
+    fn linear_table(
+        &self,
         input: &[u8],
         rows: usize,
         matrix: &Matrix<'_>,
         table: &[u8; 256],
-        work: &mut [u64],
+        work: &mut Work<'_>,
         output: &mut [u8],
     ) {
         if !matrix.inputs.is_multiple_of(GROUP) {
@@ -119,9 +117,8 @@ impl Avx512 {
         }
     }
 
-    /// As [`super::super::scalar::add_layer_norm`].
-    pub fn add_layer_norm(
-        self,
+    fn add_layer_norm(
+        &self,
         stream: &mut [i16],
         other: &[i16],
         width: usize,
@@ -132,22 +129,20 @@ impl Avx512 {
         self.avx2.add_layer_norm(stream, other, width, norm, narrow);
     }
 
-    /// As [`super::super::scalar::attention`]; `work`: at least [`super::super::attention_work_len`], `weights`: at
-    /// least the tokens.
-    pub fn attention(
-        self,
+    fn attention_part(
+        &self,
         qkv: &[u8],
         tokens: usize,
         numbers: &Attention<'_>,
-        work: &mut [u64],
-        weights: &mut [u8],
+        part: &AttentionPart,
+        work: &mut Work<'_>,
         output: &mut [u8],
     ) {
         if !numbers.channels.is_multiple_of(BLOCK) || !self.vbmi {
-            return self.avx2.attention(qkv, tokens, numbers, work, weights, output);
+            return self.avx2.attention_part(qkv, tokens, numbers, part, work, output);
         }
         // SAFETY: the processor has what it takes, VBMI too, as `self` proves.
-        unsafe { attention::attention(qkv, tokens, numbers, work, output) }
+        unsafe { attention::attention(qkv, tokens, numbers, part, work.words, output) }
     }
 }
 

@@ -12,7 +12,8 @@
 
 use core::arch::x86_64::*;
 
-use super::super::{Attention, BLOCK, GROUP, LayerNorm, Matrix};
+use super::super::cpu::{Kernels, Work};
+use super::super::{Attention, AttentionPart, BLOCK, GROUP, LayerNorm, Matrix};
 use super::avx2::{Avx2, PANEL, Tail, ToI8, ToI16, Write, activate, requantised};
 use super::shared_out;
 
@@ -35,20 +36,19 @@ impl AvxVnni {
         }
         None
     }
+}
 
-    /// The name of these kernels.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
+impl Kernels for AvxVnni {
+    fn name(&self) -> &'static str {
         "x86_64-avxvnni"
     }
 
-    /// As [`super::super::scalar::linear_i8`]; `work`: at least [`super::super::work_len`].
-    pub fn linear_i8(
-        self,
+    fn linear_i8(
+        &self,
         input: &[u8],
         rows: usize,
         matrix: &Matrix<'_>,
-        work: &mut [u64],
+        work: &mut Work<'_>,
         output: &mut [u8],
     ) {
         if !matrix.inputs.is_multiple_of(GROUP) {
@@ -58,13 +58,12 @@ impl AvxVnni {
         unsafe { linear(input, rows, matrix, &mut ToI8 { output }) }
     }
 
-    /// As [`super::super::scalar::linear_i16`].
-    pub fn linear_i16(
-        self,
+    fn linear_i16(
+        &self,
         input: &[u8],
         rows: usize,
         matrix: &Matrix<'_>,
-        work: &mut [u64],
+        work: &mut Work<'_>,
         output: &mut [i16],
     ) {
         if !matrix.inputs.is_multiple_of(GROUP) {
@@ -74,14 +73,13 @@ impl AvxVnni {
         unsafe { linear(input, rows, matrix, &mut ToI16 { output }) }
     }
 
-    /// As [`super::super::scalar::linear_table`].
-    pub fn linear_table(
-        self,
+    fn linear_table(
+        &self,
         input: &[u8],
         rows: usize,
         matrix: &Matrix<'_>,
         table: &[u8; 256],
-        work: &mut [u64],
+        work: &mut Work<'_>,
         output: &mut [u8],
     ) {
         if !matrix.inputs.is_multiple_of(GROUP) {
@@ -94,9 +92,8 @@ impl AvxVnni {
         }
     }
 
-    /// As [`super::super::scalar::add_layer_norm`].
-    pub fn add_layer_norm(
-        self,
+    fn add_layer_norm(
+        &self,
         stream: &mut [i16],
         other: &[i16],
         width: usize,
@@ -106,18 +103,16 @@ impl AvxVnni {
         self.avx2.add_layer_norm(stream, other, width, norm, narrow);
     }
 
-    /// As [`super::super::scalar::attention`]; `work`: at least [`super::super::attention_work_len`], `weights`: at
-    /// least the tokens.
-    pub fn attention(
-        self,
+    fn attention_part(
+        &self,
         qkv: &[u8],
         tokens: usize,
         numbers: &Attention<'_>,
-        work: &mut [u64],
-        weights: &mut [u8],
+        part: &AttentionPart,
+        work: &mut Work<'_>,
         output: &mut [u8],
     ) {
-        self.avx2.attention(qkv, tokens, numbers, work, weights, output);
+        self.avx2.attention_part(qkv, tokens, numbers, part, work, output);
     }
 }
 

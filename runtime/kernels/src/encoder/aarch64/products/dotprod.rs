@@ -27,15 +27,10 @@ impl DotProd {
         let there = cfg!(target_feature = "dotprod");
         there.then_some(Self(()))
     }
-
-    /// The name of these kernels.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        "aarch64-dotprod"
-    }
 }
 
 impl Products for DotProd {
+    const NAME: &str = "aarch64-dotprod";
     const ROWS: usize = 8;
     const GROUPS: usize = 2;
 

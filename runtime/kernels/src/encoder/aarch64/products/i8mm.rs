@@ -27,15 +27,10 @@ impl I8mm {
         let there = cfg!(target_feature = "i8mm");
         there.then_some(Self(()))
     }
-
-    /// The name of these kernels.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        "aarch64-i8mm"
-    }
 }
 
 impl Products for I8mm {
+    const NAME: &str = "aarch64-i8mm";
     const ROWS: usize = 8;
     const GROUPS: usize = 2;
 

@@ -25,15 +25,10 @@ impl Neon {
     pub const fn new() -> Option<Self> {
         Some(Self(()))
     }
-
-    /// The name of these kernels.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        "aarch64-neon"
-    }
 }
 
 impl Products for Neon {
+    const NAME: &str = "aarch64-neon";
     const ROWS: usize = 3;
     const GROUPS: usize = 1;
 

@@ -10,7 +10,7 @@
 use core::arch::x86_64::*;
 
 use super::super::super::scalar::Share;
-use super::super::super::{Attention, BLOCK, GROUP};
+use super::super::super::{Attention, AttentionPart, BLOCK, GROUP};
 use super::super::heads::{PACKED, pack};
 use super::table::Table;
 use super::{PANEL, ROWS, block_of, bytes_of, halves, load256, products};
@@ -66,6 +66,7 @@ pub(super) fn attention(
     qkv: &[u8],
     tokens: usize,
     numbers: &Attention<'_>,
+    which: &AttentionPart,
     work: &mut [u64],
     output: &mut [u8],
 ) {
@@ -76,11 +77,11 @@ pub(super) fn attention(
         let at = (token * 3 + part) * width + head * channels;
         &qkv[at..at + channels]
     };
-    for head in 0..numbers.heads {
+    for head in which.heads.clone() {
         pack(|token, which| part(token, which, head), tokens, work.keys, work.values);
-        let mut query = 0;
-        while query < tokens {
-            let count = block_of(tokens - query);
+        let mut query = which.queries.start;
+        while query < which.queries.end {
+            let count = block_of(which.queries.end - query);
             let rows = |nth: usize| part(query + nth, 0, head);
             let output = &mut output[query * width + head * channels..];
             match count {

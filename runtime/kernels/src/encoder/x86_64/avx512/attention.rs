@@ -6,7 +6,7 @@
 use core::arch::x86_64::*;
 
 use super::super::super::scalar::Share;
-use super::super::super::{Attention, BLOCK, GROUP};
+use super::super::super::{Attention, AttentionPart, BLOCK, GROUP};
 use super::super::heads::{PACKED, pack};
 use super::super::shared_out;
 use super::{BLOCKS, PANEL, ROWS, Rows, Table, in_order, load, products, rounded};
@@ -64,6 +64,7 @@ pub(super) fn attention(
     qkv: &[u8],
     tokens: usize,
     numbers: &Attention<'_>,
+    which: &AttentionPart,
     work: &mut [u64],
     output: &mut [u8],
 ) {
@@ -71,7 +72,7 @@ pub(super) fn attention(
     let width = numbers.heads * channels;
     let exp = Table::new(numbers.exp);
     let mut work = Work::cut(work, tokens, channels);
-    for head in 0..numbers.heads {
+    for head in which.heads.clone() {
         let part = |token: usize, part: usize| -> &[u8] {
             let at = (token * 3 + part) * width + head * channels;
             &qkv[at..at + channels]
@@ -84,8 +85,8 @@ pub(super) fn attention(
             }
             *start = super::bytes_of(_mm512_sub_epi32(_mm512_setzero_si512(), sum));
         }
-        let mut query = 0;
-        for count in shared_out::<ROWS>(tokens) {
+        let mut query = which.queries.start;
+        for count in shared_out::<ROWS>(which.queries.len()) {
             for (nth, place) in work.queries.chunks_exact_mut(channels).take(count).enumerate() {
                 for (place, q) in place.iter_mut().zip(part(query + nth, 0)) {
                     *place = q ^ 0x80;
