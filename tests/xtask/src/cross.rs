@@ -133,6 +133,13 @@ pub(crate) fn cargo(folder: &Path) -> Command {
     command
 }
 
+/// The emulator of 64-bit Arm Linux, as a CPU that it knows. The libraries are named a second time: else the loader takes
+/// some from where this machine keeps those of a foreign architecture, and threads hang.
+pub(crate) const fn aarch64_emulator(cpu: &str) -> [&str; 7] {
+    let libraries = "LD_LIBRARY_PATH=/usr/aarch64-linux-gnu/lib";
+    ["qemu-aarch64-static", "-cpu", cpu, "-L", "/usr/aarch64-linux-gnu", "-E", libraries]
+}
+
 /// Where the products for another CPU go: beside those for this one.
 pub(crate) fn target_folder(root: &Path, name: &str) -> Result<PathBuf> {
     Ok(test_run::target_folder(root)?.join("xtask").join(name))

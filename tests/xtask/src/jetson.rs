@@ -1,5 +1,6 @@
 //! `cargo xtask dist jetson`: the `typecase` command for 64-bit Arm Linux, in `dist/jetson`, tried in an emulator.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,6 +12,9 @@ use crate::cross::{self, AARCH64};
 
 const TARGET: &str = "aarch64-unknown-linux-gnu";
 const CASES: [&str; 2] = ["models/news-64k.case", "models/news-1m.case"];
+/// Says how many inputs each operator of a kernel is tried with.
+const KERNEL_INPUTS: &str = "TYPECASE_KERNEL_INPUTS";
+const FEW_INPUTS: &str = "400";
 /// Texts that both machines classify.
 const TEXTS: [&str; 3] =
     ["models/sample/golden.txt", "models/sample/news-heldout.txt", "models/sample/news.csv"];
@@ -51,20 +55,70 @@ pub(crate) fn build_ids(root: &Path) -> Result<PathBuf> {
     build_program(root, &["--package", "typecase-tests", "--bin", "ids"], "ids")
 }
 
+/// Builds the program that gives exact scores.
+///
+/// # Errors
+///
+/// When the toolchain is absent or the build fails.
+pub fn build_scores(root: &Path) -> Result<PathBuf> {
+    build_program(root, &["--package", "typecase-tests", "--bin", "scores"], "scores")
+}
+
 /// Builds a program of the workspace where cargo puts it.
 fn build_program(root: &Path, what: &[&str], name: &str) -> Result<PathBuf> {
-    AARCH64.require()?;
     let target = cross::target_folder(root, "aarch64")?;
+    cross::run(cargo(root, "build")?.args(what))?;
+    Ok(target.join(TARGET).join("release").join(name))
+}
+
+/// Builds the test of the kernels.
+///
+/// # Errors
+///
+/// When the toolchain is absent or the build fails.
+pub fn build_kernel_test(root: &Path) -> Result<PathBuf> {
+    let mut cargo = cargo(root, "test")?;
+    cargo.args([
+        "--no-run",
+        "--message-format",
+        "json",
+        "--package",
+        "typecase-kernels",
+        "--test",
+        "encoder",
+    ]);
+    for line in cross::output(&mut cargo)?.lines() {
+        let message: Value = serde_json::from_str(line).context("cargo: not JSON")?;
+        if let Some(path) = message["executable"].as_str() {
+            return Ok(PathBuf::from(path));
+        }
+    }
+    bail!("cargo names no test program")
+}
+
+fn cargo(root: &Path, command: &str) -> Result<Command> {
+    AARCH64.require()?;
     let mut cargo = cross::cargo(root);
     cargo
-        .args(["build", "--release", "--locked", "--target", TARGET])
-        .args(what)
-        .arg("--target-dir")
-        .arg(&target)
+        .args([command, "--release", "--locked", "--target", TARGET, "--target-dir"])
+        .arg(cross::target_folder(root, "aarch64")?)
         .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc")
         .env("CARGO_PROFILE_RELEASE_STRIP", "true");
-    cross::run(&mut cargo)?;
-    Ok(target.join(TARGET).join("release").join(name))
+    Ok(cargo)
+}
+
+/// What the test of the kernels says of one of them, on a CPU that the emulator knows; with as many inputs as
+/// `TYPECASE_KERNEL_INPUTS` says, else with a few.
+///
+/// # Errors
+///
+/// When a kernel is not there or gives another answer than the specification.
+pub fn test_kernel(test: &Path, cpu: &str, kernel: &str) -> Result<String> {
+    let mut command = emulated_as(cpu, test);
+    if env::var_os(KERNEL_INPUTS).is_none() {
+        command.env(KERNEL_INPUTS, FEW_INPUTS);
+    }
+    cross::output(command.arg("--nocapture").env("TYPECASE_KERNEL", kernel))
 }
 
 /// What `typecase verify` says of a case in the emulator.
@@ -117,7 +171,14 @@ fn verdicts(command: &mut Command, case: &Path, file: &Path) -> Result<Vec<Value
 
 /// The command for 64-bit Arm, in its emulator.
 pub(crate) fn emulated(command: &Path) -> Command {
-    let mut emulator = Command::new("qemu-aarch64-static");
-    emulator.args(["-cpu", "max", "-L", "/usr/aarch64-linux-gnu"]).arg(command);
-    emulator
+    emulated_as("max", command)
+}
+
+/// A program for 64-bit Arm, on a CPU that the emulator knows.
+#[must_use]
+pub fn emulated_as(cpu: &str, program: &Path) -> Command {
+    let [emulator, words @ ..] = cross::aarch64_emulator(cpu);
+    let mut command = Command::new(emulator);
+    command.args(words).arg(program);
+    command
 }

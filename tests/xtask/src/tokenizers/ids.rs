@@ -117,7 +117,7 @@ impl Program {
     fn emulated(self) -> Self {
         match self {
             Self::Host(words) => {
-                let emulator = ["qemu-aarch64-static", "-cpu", "max", "-L", "/usr/aarch64-linux-gnu"];
+                let emulator = cross::aarch64_emulator("max");
                 Self::Host(emulator.map(PathBuf::from).into_iter().chain(words).collect())
             }
             firmware @ Self::Firmware(_) => firmware,

@@ -26,7 +26,7 @@ pub(crate) fn attention<P: Products>(
     work: &mut super::Work<'_>,
     output: &mut [u8],
 ) {
-    if !numbers.channels.is_multiple_of(BLOCK) {
+    if tokens == 0 || !numbers.channels.is_multiple_of(BLOCK) {
         return scalar::attention_part(qkv, tokens, numbers, part, work.weights, output);
     }
     let mut work = Work::cut(work.words, tokens, numbers.channels);
@@ -199,7 +199,7 @@ impl Head<'_> {
         let mut shares = [Share { shift: 0, reciprocal: 0 }; MOST_ROWS];
         let rows = work.products.chunks_exact_mut(blocks).take(count);
         for (nth, (row, share)) in rows.zip(&mut shares).enumerate() {
-            // No key is there: none that is could be lower.
+            // Places of no key: no product of a key is lower.
             row.as_flattened_mut()[self.tokens..].fill(i32::MIN);
             let highest = row.as_flattened().as_chunks().0.iter();
             let highest = vmaxvq_s32(

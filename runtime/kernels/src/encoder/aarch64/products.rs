@@ -33,7 +33,7 @@ pub(crate) trait Products: Copy {
     /// The sums of products of `count` rows, 1 to [`Self::ROWS`], with 16 outputs.
     ///
     /// # Shapes
-    /// `block`: packed weights, -127 to 127; `rows`: as [`pack_row`] leaves them; `sums`: the first `count` are written.
+    /// `block`: packed weights, none of them -128; `rows`: as [`pack_row`] leaves them; `sums`: the first `count` are written.
     fn products(self, block: &[[u8; PACKED]], rows: &[u64], count: usize, sums: &mut Sums);
 }
 

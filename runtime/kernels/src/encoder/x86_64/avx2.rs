@@ -17,6 +17,7 @@ use core::arch::x86_64::*;
 use super::super::cpu::{Kernels, Work};
 use super::super::scalar::{self, Scale, mean};
 use super::super::{Attention, AttentionPart, GROUP, LayerNorm, Matrix};
+use super::has;
 
 mod attention;
 mod table;
@@ -34,11 +35,7 @@ impl Avx2 {
     /// If this processor has it.
     #[must_use]
     pub fn new() -> Option<Self> {
-        #[cfg(feature = "std")]
-        if std::arch::is_x86_feature_detected!("avx2") {
-            return Some(Self(()));
-        }
-        None
+        has!("avx2").then_some(Self(()))
     }
 }
 
@@ -111,7 +108,7 @@ impl Kernels for Avx2 {
         work: &mut Work<'_>,
         output: &mut [u8],
     ) {
-        if !numbers.channels.is_multiple_of(16) {
+        if tokens == 0 || !numbers.channels.is_multiple_of(16) {
             return scalar::attention_part(qkv, tokens, numbers, part, work.weights, output);
         }
         // SAFETY: the processor has AVX2, as `self` proves.

@@ -17,7 +17,7 @@ use core::arch::x86_64::*;
 use super::super::cpu::{Kernels, Work};
 use super::super::{Attention, AttentionPart, BLOCK, GROUP, LayerNorm, Matrix};
 use super::avx2::Avx2;
-use super::shared_out;
+use super::{has, shared_out};
 
 mod attention;
 
@@ -43,18 +43,8 @@ impl Avx512 {
     /// If this processor has it.
     #[must_use]
     pub fn new() -> Option<Self> {
-        #[cfg(feature = "std")]
-        if std::arch::is_x86_feature_detected!("avx512f")
-            && std::arch::is_x86_feature_detected!("avx512bw")
-            && std::arch::is_x86_feature_detected!("avx512vl")
-            && std::arch::is_x86_feature_detected!("avx512vnni")
-        {
-            return Some(Self {
-                avx2: Avx2::new()?,
-                vbmi: std::arch::is_x86_feature_detected!("avx512vbmi"),
-            });
-        }
-        None
+        let needed = has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx512vnni");
+        if needed { Some(Self { avx2: Avx2::new()?, vbmi: has!("avx512vbmi") }) } else { None }
     }
 }
 
@@ -138,7 +128,7 @@ impl Kernels for Avx512 {
         work: &mut Work<'_>,
         output: &mut [u8],
     ) {
-        if !numbers.channels.is_multiple_of(BLOCK) || !self.vbmi {
+        if tokens == 0 || !numbers.channels.is_multiple_of(BLOCK) || !self.vbmi {
             return self.avx2.attention_part(qkv, tokens, numbers, part, work, output);
         }
         // SAFETY: the processor has what it takes, VBMI too, as `self` proves.

@@ -15,7 +15,7 @@ use core::arch::x86_64::*;
 use super::super::cpu::{Kernels, Work};
 use super::super::{Attention, AttentionPart, BLOCK, GROUP, LayerNorm, Matrix};
 use super::avx2::{Avx2, PANEL, Tail, ToI8, ToI16, Write, activate, requantised};
-use super::shared_out;
+use super::{has, shared_out};
 
 /// Rows that share the loads of weights.
 const ROWS: usize = 6;
@@ -30,11 +30,7 @@ impl AvxVnni {
     /// If this processor has it.
     #[must_use]
     pub fn new() -> Option<Self> {
-        #[cfg(feature = "std")]
-        if std::arch::is_x86_feature_detected!("avxvnni") {
-            return Some(Self { avx2: Avx2::new()? });
-        }
-        None
+        if has!("avxvnni") { Some(Self { avx2: Avx2::new()? }) } else { None }
     }
 }
 

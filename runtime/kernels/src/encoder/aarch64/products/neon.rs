@@ -8,7 +8,8 @@
 //!         4 SMULL, 4 SMLAL, 4 SADALP
 //!     add the partial sums
 //! ```
-//! Two products are at most `2 * 128 * 127` in magnitude: they fit 16 bits, since no weight is -128.
+//! Two products are at most `2 * 128 * 127` in magnitude: they fit 16 bits, since no weight, key or
+//! value is -128.
 //! Four rows would leave too few registers for what is loaded and multiplied meanwhile.
 
 use core::arch::aarch64::*;
