@@ -5,11 +5,13 @@
 //! names the one kernel that is tried, such as `aarch64-neon`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot do its work has failed")]
 
+use std::{vec, vec::Vec};
+
 use typecase_kernels::encoder::{
     Attention, AttentionPart, Cpu, LayerNorm, Matrix, Work, attention_work_len, exp_table, scalar, work_len,
 };
 
-#[cfg(target_os = "linux")]
+#[cfg(all(test, target_os = "linux"))]
 #[path = "encoder/bounds.rs"]
 mod bounds;
 
