@@ -44,8 +44,10 @@ fn kernels_equal_the_specification_on_the_cpus_that_take_them() {
     let test = jetson::build_kernel_test(&workspace_root().unwrap()).unwrap();
     for (cpu, kernel) in CPUS {
         let said = jetson::test_kernel(&test, cpu, kernel).unwrap();
-        // The fastest is the first after the specification.
-        assert!(said.contains(&format!("kernels: scalar, aarch64-{kernel}")), "{cpu}: {said}");
+        // The fastest comes last.
+        let is_fastest =
+            |line: &str| line.contains("kernels: scalar, ") && line.ends_with(&format!("-{kernel}"));
+        assert!(said.lines().any(is_fastest), "{cpu}: {said}");
     }
 }
 

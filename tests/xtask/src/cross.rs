@@ -71,6 +71,20 @@ pub const AARCH64: Toolchain = Toolchain {
           libstd-rust-web-dev:arm64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static",
 };
 
+/// An emulator of an x86 with AVX-512, and what makes a disc that it starts from.
+pub const AVX512: Toolchain = Toolchain {
+    parts: &[
+        ("bochs", "bochs"),
+        ("/usr/share/bochs/BIOS-bochs-latest", "bochsbios"),
+        ("/usr/share/bochs/VGABIOS-lgpl-latest", "vgabios"),
+        ("grub-mkrescue", "grub-common"),
+        ("/usr/lib/grub/i386-pc", "grub-pc-bin"),
+        ("xorriso", "xorriso"),
+        ("mformat", "mtools"),
+    ],
+    how: "apt-get install --no-install-recommends bochs bochsbios vgabios grub-common grub-pc-bin xorriso mtools",
+};
+
 /// Mesa's Vulkan on the CPU.
 pub const MESA_VULKAN: Toolchain = Toolchain {
     parts: &[("libvulkan.so.1", "libvulkan1"), ("libvulkan_lvp.so", "mesa-vulkan-drivers")],

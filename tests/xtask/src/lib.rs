@@ -27,6 +27,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+pub mod avx512;
 pub mod codegen;
 pub mod cross;
 pub mod full;

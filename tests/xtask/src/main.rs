@@ -6,7 +6,7 @@ use std::env;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use xtask::{codegen, jetson, mcu, parity, setup, test_run, tidy, tokenizers, wasm, workspace_root};
+use xtask::{avx512, codegen, jetson, mcu, parity, setup, test_run, tidy, tokenizers, wasm, workspace_root};
 
 const USAGE: &str = "\
 usage: cargo xtask <task>
@@ -23,6 +23,8 @@ usage: cargo xtask <task>
                      every row of AG News (or N); then the same ids on every CPU: two tables, and what could not run
   mcu                build the firmware, run it in QEMU on the lines of standard input, and print its figures
   wasm               build the WebAssembly module into dist/wasm and test it in Node
+  avx512 [--inputs N]
+                     the encoder's kernels for AVX-512 VNNI on an emulated machine, N inputs an operator (1,000)
   dist jetson        build the command for 64-bit Arm Linux into dist/jetson and try it in an emulator
   help               this text
 
@@ -50,6 +52,10 @@ fn main() -> ExitCode {
         }
         ["mcu"] => workspace_root().and_then(|root| mcu::main(&root)).map(|()| true),
         ["wasm"] => workspace_root().and_then(|root| wasm::main(&root)).map(|()| true),
+        ["avx512"] => run_avx512(1000),
+        ["avx512", "--inputs", count] if count.parse::<u32>().is_ok() => {
+            run_avx512(count.parse().unwrap_or(0))
+        }
         ["dist", "jetson"] => workspace_root().and_then(|root| jetson::main(&root)).map(|()| true),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
@@ -81,6 +87,10 @@ fn run_tests(filter: &[&str]) -> Result<bool> {
 
 fn run_parity(items: Option<usize>) -> Result<bool> {
     parity::main(&workspace_root()?, items)
+}
+
+fn run_avx512(inputs: u32) -> Result<bool> {
+    avx512::main(&workspace_root()?, inputs).map(|()| true)
 }
 
 fn run_tidy() -> Result<bool> {

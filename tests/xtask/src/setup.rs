@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::cross::{self, AARCH64, MCU, MESA_GL, MESA_VULKAN, WASM};
+use crate::cross::{self, AARCH64, AVX512, MCU, MESA_GL, MESA_VULKAN, WASM};
 
 /// The bare-metal target on which the `no_std` crates are built.
 pub const BARE_METAL_TARGET: &str = "thumbv7em-none-eabihf";
@@ -117,6 +117,13 @@ pub const REQUIREMENTS: &[Requirement] = &[
         how: MCU.how,
         check: |_| MCU.missing().is_none().then(|| "Debian's compiler, arm-none-eabi-gcc, QEMU".to_owned()),
         install: Some(|_| MCU.install()),
+    },
+    Requirement {
+        name: "emulated x86",
+        skipped_without: "the kernels for AVX-512 VNNI, where the processor has none",
+        how: AVX512.how,
+        check: |_| AVX512.missing().is_none().then(|| "Bochs, GRUB".to_owned()),
+        install: Some(|_| AVX512.install()),
     },
     Requirement {
         name: "WebAssembly toolchain",
