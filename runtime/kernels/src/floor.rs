@@ -11,6 +11,19 @@ use crate::encoder::{BLOCK, GROUP, Matrix};
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+/// Rows that share a weight.
+const ROWS: usize = 6;
+
+/// How many of the rows that are left are worked on together.
+const fn together(left: usize) -> usize {
+    match left {
+        ROWS.. => ROWS,
+        4.. => 4,
+        2.. => 2,
+        _ => 1,
+    }
+}
+
 /// The fastest instruction for products of bytes that this processor and this build have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Floor(Instruction);
@@ -75,7 +88,7 @@ impl Floor {
         inputs.div_ceil(GROUP).saturating_mul(rows)
     }
 
-    /// Lays rows of bytes out as [`Self::multiply`] reads them, which is no part of the product.
+    /// Lays rows of bytes out as [`Self::multiply`] reads them, from front to end, which is no part of the product.
     ///
     /// # Shapes
     /// `input`: `rows * inputs`; `work`: [`Self::work_len`].
@@ -84,13 +97,26 @@ impl Floor {
     /// If a slice is shorter than its shape, or `inputs` is not a multiple of 4.
     pub fn prepare(self, input: &[u8], rows: usize, inputs: usize, work: &mut [u64]) {
         assert!(inputs.is_multiple_of(GROUP), "{inputs} inputs, a multiple of {GROUP} is needed");
-        let words = &mut work[..Self::work_len(inputs, rows)];
-        for (word, four) in words.iter_mut().zip(input[..rows * inputs].as_chunks::<GROUP>().0) {
-            let wide = four.map(u64::from);
-            *word = match self.0 {
-                Instruction::Avx2 => wide[0] | wide[1] << 16 | wide[2] << 32 | wide[3] << 48,
-                Instruction::Avx512Vnni => u32::from_le_bytes(*four).into(),
-            };
+        let groups = inputs / GROUP;
+        let (mut row, mut rest) = (0, &mut work[..Self::work_len(inputs, rows)]);
+        while row < rows {
+            let count = together(rows - row);
+            let (words, others) = rest.split_at_mut(count * groups);
+            for (nth, input) in input[row * inputs..].chunks_exact(inputs).take(count).enumerate() {
+                for (four, words) in input.as_chunks::<GROUP>().0.iter().zip(words.chunks_exact_mut(count)) {
+                    words[nth] = self.word(*four);
+                }
+            }
+            (row, rest) = (row + count, others);
+        }
+    }
+
+    /// Four inputs as the instruction takes them.
+    fn word(self, four: [u8; GROUP]) -> u64 {
+        let [a, b, c, d] = four.map(u64::from);
+        match self.0 {
+            Instruction::Avx2 => a | b << 16 | c << 32 | d << 48,
+            Instruction::Avx512Vnni => u32::from_le_bytes(four).into(),
         }
     }
 

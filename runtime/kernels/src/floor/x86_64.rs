@@ -3,10 +3,9 @@
 use core::arch::x86_64::*;
 use core::hint::black_box;
 
+use super::{ROWS, together};
 use crate::encoder::BLOCK;
 
-/// Rows that share a weight.
-const ROWS: usize = 6;
 /// Blocks of 16 outputs that share an input, with VNNI: 24 of the 32 registers hold sums.
 const BLOCKS: usize = 4;
 
@@ -58,25 +57,15 @@ pub(super) fn multiply_avx2(work: &[u64], rows: usize, groups: usize, weights: &
             while row < rows {
                 let words = &work[row * groups..];
                 let place = &mut sums[row * outputs + first..];
-                match rows - row {
-                    ROWS.. => rows_avx2::<ROWS>(block, half, words, groups, outputs, place),
-                    4.. => rows_avx2::<4>(block, half, words, groups, outputs, place),
-                    2.. => rows_avx2::<2>(block, half, words, groups, outputs, place),
-                    _ => rows_avx2::<1>(block, half, words, groups, outputs, place),
+                match together(rows - row) {
+                    ROWS => rows_avx2::<ROWS>(block, half, words, outputs, place),
+                    4 => rows_avx2::<4>(block, half, words, outputs, place),
+                    2 => rows_avx2::<2>(block, half, words, outputs, place),
+                    _ => rows_avx2::<1>(block, half, words, outputs, place),
                 }
-                row += taken(rows - row);
+                row += together(rows - row);
             }
         }
-    }
-}
-
-/// How many of the rows that are left are worked on together.
-const fn taken(left: usize) -> usize {
-    match left {
-        ROWS.. => ROWS,
-        4.. => 4,
-        2.. => 2,
-        _ => 1,
     }
 }
 
@@ -86,18 +75,16 @@ fn rows_avx2<const R: usize>(
     block: &[[u8; 64]],
     half: usize,
     words: &[u64],
-    groups: usize,
     outputs: usize,
     place: &mut [i32],
 ) {
-    let lines: [&[u64]; R] = core::array::from_fn(|r| &words[r * groups..(r + 1) * groups]);
     let mut sums = [[_mm256_setzero_si256(); 2]; R];
-    for (at, weights) in block.iter().enumerate() {
+    for (weights, inputs) in block.iter().zip(words.as_chunks::<R>().0) {
         let (quarters, _) = weights.as_chunks::<16>();
         let low = _mm256_cvtepi8_epi16(load(&quarters[2 * half]));
         let high = _mm256_cvtepi8_epi16(load(&quarters[2 * half + 1]));
-        for (sums, line) in sums.iter_mut().zip(&lines) {
-            let four = _mm256_set1_epi64x(line[at].cast_signed());
+        for (sums, four) in sums.iter_mut().zip(inputs) {
+            let four = _mm256_set1_epi64x(four.cast_signed());
             sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(low, four));
             sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(high, four));
         }
@@ -149,13 +136,13 @@ fn panel_vnni<const B: usize>(
     while row < rows {
         let words = &work[row * groups..];
         let place = &mut sums[row * outputs + first..];
-        match rows - row {
-            ROWS.. => rows_vnni::<ROWS, B>(&blocks, words, groups, outputs, place),
-            4.. => rows_vnni::<4, B>(&blocks, words, groups, outputs, place),
-            2.. => rows_vnni::<2, B>(&blocks, words, groups, outputs, place),
-            _ => rows_vnni::<1, B>(&blocks, words, groups, outputs, place),
+        match together(rows - row) {
+            ROWS => rows_vnni::<ROWS, B>(&blocks, words, outputs, place),
+            4 => rows_vnni::<4, B>(&blocks, words, outputs, place),
+            2 => rows_vnni::<2, B>(&blocks, words, outputs, place),
+            _ => rows_vnni::<1, B>(&blocks, words, outputs, place),
         }
-        row += taken(rows - row);
+        row += together(rows - row);
     }
 }
 
@@ -164,16 +151,14 @@ fn panel_vnni<const B: usize>(
 fn rows_vnni<const R: usize, const B: usize>(
     blocks: &[&[[u8; 64]]; B],
     words: &[u64],
-    groups: usize,
     outputs: usize,
     place: &mut [i32],
 ) {
-    let lines: [&[u64]; R] = core::array::from_fn(|r| &words[r * groups..(r + 1) * groups]);
     let mut sums = [[_mm512_setzero_si512(); B]; R];
-    for at in 0..groups {
+    for (at, inputs) in words.as_chunks::<R>().0.iter().enumerate().take(blocks[0].len()) {
         let weights: [__m512i; B] = core::array::from_fn(|b| load512(&blocks[b][at]));
-        for (sums, line) in sums.iter_mut().zip(&lines) {
-            let four = _mm512_set1_epi32((line[at] as u32).cast_signed());
+        for (sums, four) in sums.iter_mut().zip(inputs) {
+            let four = _mm512_set1_epi32((*four as u32).cast_signed());
             for (sum, weights) in sums.iter_mut().zip(&weights) {
                 *sum = _mm512_dpbusd_epi32(*sum, four, *weights);
             }

@@ -184,6 +184,9 @@ impl Bench {
         if lengths.is_empty() {
             let fits = |length: &u32| !is_encoder(case) || *length as usize <= case.cost().ids;
             lengths = LENGTHS.into_iter().filter(fits).collect();
+            if lengths.is_empty() {
+                lengths.push(case.cost().ids as u32);
+            }
         }
         let made = lengths.iter().map(|&length| Texts::of_length(case, given, length));
         let mut all = made.collect::<Result<Vec<_>, _>>()?;

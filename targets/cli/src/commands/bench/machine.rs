@@ -19,7 +19,9 @@ pub(super) fn describe() -> String {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or(std::env::consts::ARCH, |(_, name)| name);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // Not those that are left after pinning.
+    let listed = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
+    let cores = if listed > 0 { listed } else { std::thread::available_parallelism().map_or(1, usize::from) };
     format!("{model}, {cores} cores, {}", std::env::consts::OS)
 }
 

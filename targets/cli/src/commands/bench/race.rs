@@ -107,10 +107,13 @@ pub(super) fn in_rounds(
         relate(&mut of_length);
         rows.extend(of_length);
     }
-    for contender in contenders.iter().filter(|contender| contender.processor < contender.wall * QUIET_SHARE)
-    {
-        let share = contender.processor / contender.wall * 100.0;
-        eprintln!("note: {} had {share:.0} % of its core: run it again on a quiet machine", contender.name());
+    let disturbed = contenders.iter().filter(|contender| contender.processor < contender.wall * QUIET_SHARE);
+    let disturbed: Vec<_> = disturbed.map(Contender::share).collect();
+    if !disturbed.is_empty() {
+        eprintln!(
+            "note: others had the core in between: {}; run it again on a quiet machine",
+            disturbed.join(", ")
+        );
     }
     Ok(rows)
 }
@@ -142,6 +145,11 @@ impl<'e> Contender<'e> {
             Side::Ours(engine, _) => engine.runnable.report().backend.to_owned(),
             Side::Peer(peer) => peer.name.clone(),
         }
+    }
+
+    /// How much of its core it had.
+    fn share(&self) -> String {
+        format!("{} {:.0} %", self.name(), self.processor / self.wall * 100.0)
     }
 
     /// Some texts of a length. The first turn is one text and tells how many the others have.
