@@ -1,6 +1,8 @@
 //! The words and the JSON of the command line: what scripts and people depend on.
 #![allow(clippy::unwrap_used, reason = "a test that cannot do its work has failed")]
 
+#[path = "cli_contract/bench.rs"]
+mod bench;
 #[path = "cli_contract/classify.rs"]
 mod classify;
 #[path = "common/cli.rs"]
