@@ -20,6 +20,17 @@ use anyhow::{Context, bail, ensure};
 /// The engines, each also the end of the name of its feature.
 pub const ENGINES: [&str; 4] = ["ort", "rten", "tract", "candle"];
 
+/// The version in the lock file of a crate that does not say it itself; empty for others.
+#[must_use]
+pub fn version_of(package: &str) -> &'static str {
+    let known = VERSIONS.iter().find(|(name, _)| *name == package);
+    known.map_or("", |(_, version)| version)
+}
+
+/// Compared with the lock file by a test.
+const VERSIONS: [(&str, &str); 4] =
+    [("ort", "2.0.0-rc.15"), ("rten", "0.27.0"), ("tract-onnx", "0.23.9"), ("candle-core", "0.11.1")];
+
 /// A network that an engine of somebody else runs.
 pub trait Engine {
     /// The engine with its version.
@@ -101,6 +112,15 @@ mod tests {
         assert_eq!(Name::parse("ort-int8-r7").unwrap(), Name { engine: "ort", form: "int8-r7" });
         for name in ["ort", "ort-", "onnx-f32", "ort-../x", "", "-f32"] {
             assert!(Name::parse(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn versions_are_those_of_the_lock_file() {
+        let lock = std::fs::read_to_string(crate::repository().join("Cargo.lock")).unwrap();
+        for (package, version) in VERSIONS {
+            let entry = format!("name = \"{package}\"\nversion = \"{version}\"\n");
+            assert!(lock.contains(&entry), "{package}: the lock file has another version than {version}");
         }
     }
 

@@ -7,10 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertModel, Config};
 
-use super::Engine;
-
-/// The version in the lock file, which candle does not say itself.
-const VERSION: &str = "candle 0.11.1";
+use super::{Engine, version_of};
 
 /// A network of single floats.
 pub(super) struct Network(BertModel);
@@ -30,7 +27,7 @@ impl Network {
 
 impl Engine for Network {
     fn version(&self) -> String {
-        VERSION.to_owned()
+        format!("candle {}", version_of("candle-core"))
     }
 
     fn run(&mut self, ids: &[u32]) -> anyhow::Result<Vec<f32>> {

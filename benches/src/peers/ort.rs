@@ -9,7 +9,7 @@ use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::TensorRef;
 
-use super::Engine;
+use super::{Engine, version_of};
 
 /// A graph in a session.
 pub(super) struct Graph {
@@ -27,7 +27,7 @@ impl Graph {
             .build()?;
         let session = session(&environment, path).with_context(|| format!("{}", path.display()))?;
         Ok(Self {
-            version: format!("ONNX Runtime {}, ort 2.0.0-rc.15", version(&library)),
+            version: format!("ONNX Runtime {}, ort {}", version(&library), version_of("ort")),
             session,
             ids: Vec::new(),
         })

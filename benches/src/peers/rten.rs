@@ -8,10 +8,7 @@ use rten::{Model, ModelOptions, RunOptions, ThreadPool};
 use rten_tensor::NdTensor;
 use rten_tensor::prelude::*;
 
-use super::Engine;
-
-/// The version in the lock file, which rten does not say itself.
-const VERSION: &str = "rten 0.27.0";
+use super::{Engine, version_of};
 
 /// A graph.
 pub(super) struct Graph {
@@ -29,7 +26,7 @@ impl Graph {
 
 impl Engine for Graph {
     fn version(&self) -> String {
-        VERSION.to_owned()
+        format!("rten {}", version_of("rten"))
     }
 
     fn run(&mut self, ids: &[u32]) -> anyhow::Result<Vec<f32>> {

@@ -9,10 +9,7 @@ use tract_onnx::prelude::{
     tvec,
 };
 
-use super::Engine;
-
-/// The version in the lock file, which tract does not say itself.
-const VERSION: &str = "tract 0.23.9";
+use super::{Engine, version_of};
 
 /// A graph with what lies between its operators.
 pub(super) struct Graph {
@@ -29,7 +26,7 @@ impl Graph {
 
 impl Engine for Graph {
     fn version(&self) -> String {
-        VERSION.to_owned()
+        format!("tract {}", version_of("tract-onnx"))
     }
 
     fn run(&mut self, ids: &[u32]) -> anyhow::Result<Vec<f32>> {

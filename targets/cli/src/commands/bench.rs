@@ -191,7 +191,7 @@ impl Bench {
         let made = lengths.iter().map(|&length| Texts::of_length(case, given, length));
         let mut all = made.collect::<Result<Vec<_>, _>>()?;
         if self.data.is_some() {
-            all.push(Texts::of_data(case, given));
+            all.push(Texts::of_data(case, given, !self.vs.is_empty()));
         }
         Ok(all)
     }

@@ -12,7 +12,7 @@ use super::encoder::{self, Operator};
 use super::floor::Held;
 use super::machine::micros;
 use super::record::median;
-use super::texts::Texts;
+use super::texts::{Texts, step};
 use crate::failure::Failure;
 use crate::format::rounded;
 
@@ -48,7 +48,7 @@ impl Profile {
         let mut memory = Buffers::new(&case.cost());
         let mut series = BAG.map(|_| Vec::new());
         for _ in 0..rounds {
-            for text in &texts.texts {
+            for text in texts.texts.iter().step_by(step(texts.texts.len())) {
                 let started = Instant::now();
                 let encoded = case.encode_into(black_box(text.as_bytes()), &mut memory.lend());
                 let encoded_us = micros(started);
@@ -88,8 +88,9 @@ impl Profile {
         }
         let mut held = Held::new(&encoder.shape, longest);
         let mut series = Operator::ALL.map(|_| Vec::new());
+        let step = step(texts.texts.len());
         for _ in 0..rounds {
-            for (text, ids) in texts.texts.iter().zip(&texts.ids) {
+            for (text, ids) in texts.texts.iter().zip(&texts.ids).step_by(step) {
                 let mut times = [0.0; Operator::ALL.len()];
                 let started = Instant::now();
                 black_box(case.encode_into(black_box(text.as_bytes()), &mut buffers.lend()));
@@ -111,7 +112,8 @@ impl Profile {
                 series.iter_mut().zip(times).for_each(|(series, time)| series.push(time));
             }
         }
-        let tokens = texts.ids.iter().map(Vec::len).sum::<usize>() as f64 / texts.ids.len().max(1) as f64;
+        let lengths: Vec<_> = texts.ids.iter().step_by(step).map(Vec::len).collect();
+        let tokens = lengths.iter().sum::<usize>() as f64 / lengths.len().max(1) as f64;
         let products = |operator: Operator| operator.products(&encoder.shape, tokens);
         let part =
             |(operator, series): (Operator, &Vec<f64>)| (operator.name(), median(series), products(operator));

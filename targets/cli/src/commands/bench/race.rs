@@ -160,7 +160,9 @@ impl<'e> Contender<'e> {
             Side::Peer(peer) => peer.turn(texts.length, *count)?,
         };
         if is_first {
-            *count = ((TURN / took.wall.max(1e-9)) as usize).clamp(1, texts.texts.len());
+            // Texts of many lengths must be the same for all.
+            let fits = if texts.length == 0 { usize::MAX } else { (TURN / took.wall.max(1e-9)) as usize };
+            *count = fits.clamp(1, texts.texts.len());
             return Ok(());
         }
         times.push(took.wall / *count as f64 * 1e6);

@@ -27,10 +27,12 @@ pub(super) fn is_encoder(case: &Case) -> bool {
 }
 
 impl Texts {
-    /// As they are.
-    pub(super) fn of_data(case: &Case, texts: &[String]) -> Self {
-        let ids = if is_encoder(case) { ids(case, texts) } else { Vec::new() };
-        Self { length: 0, texts: texts.to_vec(), ids }
+    /// As they are; all, or for rounds a number of them that is the same for all engines.
+    pub(super) fn of_data(case: &Case, texts: &[String], is_in_rounds: bool) -> Self {
+        let step = if is_in_rounds { step(texts.len()) } else { 1 };
+        let texts: Vec<_> = texts.iter().step_by(step).cloned().collect();
+        let ids = if is_encoder(case) { ids(case, &texts) } else { Vec::new() };
+        Self { length: 0, texts, ids }
     }
 
     /// Of exactly so many words or tokens: the given ones strung together and cut.
@@ -62,6 +64,11 @@ impl Texts {
         let ids = ids(case, &texts);
         Ok(Self { length, texts, ids })
     }
+}
+
+/// The distance of texts that are spread over so many, a turn's worth of them.
+pub(super) fn step(texts: usize) -> usize {
+    texts.div_ceil(TEXTS as usize).max(1)
 }
 
 fn ids(case: &Case, texts: &[String]) -> Vec<Vec<u32>> {
