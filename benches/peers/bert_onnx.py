@@ -167,8 +167,10 @@ class Calibration(CalibrationDataReader):
 
 
 def write(model_folder, out):
-    """Writes every form into `out`."""
+    """Writes every form into `out`, and beside them `model`, a link to the folder."""
     model, config = bert(model_folder)
+    # For engines that read no graph.
+    os.symlink(os.path.abspath(model_folder), os.path.join(out, "model"))
 
     def path(name):
         return os.path.join(out, name + ".onnx")

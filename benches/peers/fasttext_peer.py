@@ -6,6 +6,9 @@ Started by the harness; it speaks lines of JSON on standard output:
                      or {"error": "..."}, and exit code 2
     for a `round`    {"wall": seconds, "processor": seconds}
 
+With `--serve MODEL` it runs a model for `typecase bench --vs fasttext`, by the protocol of `typecase-peers`: texts come
+as they are and are prepared for nothing. With neither `--test` nor `--serve` it only trains, and says where the model is.
+
 Standard input at its end ends it. Python 3.9 or later with `fasttext` (or `fasttext-wheel`) and numpy.
 """
 
@@ -14,6 +17,7 @@ import csv
 import hashlib
 import json
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -118,14 +122,57 @@ def routes(model, test, lines):
     return ways["test"], took
 
 
+def serve(path, version):
+    """Does what `typecase bench --vs fasttext` asks for."""
+    start = time.perf_counter()
+    core = fasttext.load_model(path).f
+    answer({"version": version, "open_us": (time.perf_counter() - start) * 1e6})
+    texts = {}
+    with tempfile.TemporaryDirectory() as folder:
+
+        def written(length, count):
+            """A file of so many prepared texts of a length."""
+            path = os.path.join(folder, f"{length}-{count}.txt")
+            if not os.path.exists(path):
+                prepared_texts = [prepared(text) for text in texts[length]]
+                with open(path, "w", encoding="utf-8") as file:
+                    for at in range(count):
+                        file.write(f"__label__1 {prepared_texts[at % len(prepared_texts)]}\n")
+            return path
+
+        for line in sys.stdin:
+            request = json.loads(line)
+            if "texts" in request:
+                texts = dict(request["texts"])
+                first = prepared(request["texts"][0][1][0]) + "\n"
+                _, took = timed(lambda: core.predict(first, 1, 0.0, "strict"))
+                answer({"first_us": took["wall"] * 1e6})
+            elif "run" in request:
+                length, count = request["run"]
+                one, all_of_them = written(length, 1), written(length, count)
+                time.sleep(0.001)  # As the command does: until the other is done with the core.
+                core.test(one, 1, 0.0)
+                _, took = timed(lambda: core.test(all_of_them, 1, 0.0))
+                answer({**took, "peak_rss_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss})
+            else:
+                fail(f"not understood: {line.strip()!r}, texts and run are")
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--train", required=True)
-    parser.add_argument("--test", required=True)
-    parser.add_argument("--cache", required=True)
+    parser.add_argument("--train")
+    parser.add_argument("--test")
+    parser.add_argument("--cache")
+    parser.add_argument("--serve")
     arguments = parser.parse_args()
     version = next((found for found in map(installed, ("fasttext", "fasttext-wheel")) if found), "unknown")
+    if arguments.serve:
+        return serve(arguments.serve, version)
+    if not (arguments.train and arguments.cache):
+        fail("--serve MODEL is needed, or --train FILE with --cache FOLDER")
     path = model_for(arguments.train, version, arguments.cache)
+    if not arguments.test:
+        return answer({"model": path})
     model = fasttext.load_model(path)
     with tempfile.TemporaryDirectory(dir=arguments.cache) as folder:
         test = os.path.join(folder, "test.txt")

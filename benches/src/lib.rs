@@ -1,9 +1,10 @@
 //! What the benches and the harnesses that measure peers share: labelled texts, the machine, peers in processes of their
-//! own, the numbers of a series, an encoder of random numbers.
+//! own, the engines of others, the numbers of a series, an encoder of random numbers.
 #![forbid(unsafe_code)]
 
 pub mod machine;
 pub mod peer;
+pub mod peers;
 pub mod series;
 pub mod synthetic;
 pub mod texts;

@@ -2,9 +2,28 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use serde::Deserialize;
+use typecase_kernels::encoder::Cpu;
+
+/// Waits, as an engine does before its turn, until the other has put its answer down and let go of the core.
+pub fn let_go() {
+    thread::sleep(Duration::from_millis(1));
+}
+
+/// The kernels of this name; without one those that `TYPECASE_CPU` names, else the fastest.
+///
+/// # Errors
+/// This machine has no such kernels.
+pub fn kernels(name: Option<&str>) -> anyhow::Result<Cpu> {
+    let asked = std::env::var("TYPECASE_CPU").ok().filter(|name| !name.is_empty());
+    let Some(name) = name.or(asked.as_deref()) else { return Ok(Cpu::detect()) };
+    let known = || Cpu::all().map(|cpu| cpu.name()).collect::<Vec<_>>().join(", ");
+    Cpu::named(name).with_context(|| format!("no kernels {name:?} on this machine, there are {}", known()))
+}
 
 /// Keeps this thread, and the processes that it starts from now on, on the core it is on, and returns its number.
 ///
@@ -81,4 +100,19 @@ pub fn time<T>(work: impl FnOnce() -> T) -> (T, Took) {
 pub fn processor_seconds() -> f64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
+}
+
+/// The processor time of this process, all threads, since it began.
+#[must_use]
+pub fn process_seconds() -> f64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
+}
+
+/// The most memory that this process has had, where Linux says so.
+#[must_use]
+pub fn peak_rss_kib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }

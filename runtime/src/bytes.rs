@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The largest file that is read: far above every size class, far below what exhausts a machine.
 const MAX_FILE_BYTES: u64 = 1 << 30;
@@ -10,9 +11,9 @@ const MAX_FILE_BYTES: u64 = 1 << 30;
 /// Sections begin at multiples of this in the file; the buffer begins at one too.
 const ALIGN: usize = 64;
 
-/// The bytes of a case: built into the program, read from a file, or mapped.
-#[derive(Debug)]
-pub struct Bytes(Source);
+/// The bytes of a case: built into the program, read from a file, or mapped. A clone shares them.
+#[derive(Clone, Debug)]
+pub struct Bytes(Arc<Source>);
 
 #[derive(Debug)]
 enum Source {
@@ -41,7 +42,7 @@ impl Bytes {
             let reason = format!("is over {MAX_FILE_BYTES} bytes, which no case is");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
-        Ok(Self(Source::Buffer(buffer, start)))
+        Ok(Source::Buffer(buffer, start).into())
     }
 
     /// A copy of bytes that the caller keeps.
@@ -51,12 +52,12 @@ impl Bytes {
     pub fn copy(bytes: &[u8]) -> io::Result<Self> {
         let (mut buffer, start) = aligned(bytes.len())?;
         buffer.extend_from_slice(bytes);
-        Ok(Self(Source::Buffer(buffer, start)))
+        Ok(Source::Buffer(buffer, start).into())
     }
 
     #[cfg(feature = "mmap")]
-    pub(crate) const fn from_map(map: memmap2::Mmap) -> Self {
-        Self(Source::Map(map))
+    pub(crate) fn from_map(map: memmap2::Mmap) -> Self {
+        Source::Map(map).into()
     }
 }
 
@@ -72,7 +73,7 @@ fn aligned(bytes: usize) -> io::Result<(Vec<u8>, usize)> {
 impl AsRef<[u8]> for Bytes {
     #[inline]
     fn as_ref(&self) -> &[u8] {
-        match &self.0 {
+        match &*self.0 {
             Source::Static(bytes) => bytes,
             Source::Buffer(buffer, start) => buffer.get(*start..).unwrap_or_default(),
             #[cfg(feature = "mmap")]
@@ -81,14 +82,20 @@ impl AsRef<[u8]> for Bytes {
     }
 }
 
+impl From<Source> for Bytes {
+    fn from(source: Source) -> Self {
+        Self(Arc::new(source))
+    }
+}
+
 impl From<&'static [u8]> for Bytes {
     fn from(bytes: &'static [u8]) -> Self {
-        Self(Source::Static(bytes))
+        Source::Static(bytes).into()
     }
 }
 
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Source::Buffer(bytes, 0))
+        Source::Buffer(bytes, 0).into()
     }
 }

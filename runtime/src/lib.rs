@@ -65,6 +65,13 @@ impl Case {
             .map(|case| Self(Arc::new(case)))
             .map_err(|e| Error::invalid("case", e))
     }
+
+    /// The same case with an encoder on other kernels: slower or faster, the scores stay what they are.
+    #[cfg(feature = "encoder")]
+    #[must_use]
+    pub fn on(&self, cpu: engine::Cpu) -> Self {
+        Self(Arc::new(engine::Case::clone(&self.0).on(cpu)))
+    }
 }
 
 impl Deref for Case {

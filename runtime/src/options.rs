@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::Error;
+#[cfg(feature = "encoder")]
+use crate::engine::Cpu;
 use crate::engine::backend::{self, Found, Unavailable};
 
 /// Which engine runs a case.
@@ -80,6 +82,9 @@ pub struct Options {
     pub backend: Backend,
     /// A fall-back is an error.
     pub strict: bool,
+    /// The kernels with which the native engine runs an encoder; without a choice the fastest that the processor has.
+    #[cfg(feature = "encoder")]
+    pub cpu: Option<Cpu>,
     /// What ONNX Runtime is told.
     #[cfg(feature = "ort")]
     pub ort: OrtOptions,
@@ -123,6 +128,8 @@ impl Options {
         Self {
             backend,
             strict,
+            #[cfg(feature = "encoder")]
+            cpu: None,
             #[cfg(feature = "ort")]
             ort: OrtOptions::default(),
             #[cfg(feature = "wgpu")]

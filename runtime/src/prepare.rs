@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+#[cfg(feature = "encoder")]
+use crate::engine::Payload;
 use crate::engine::backend::{Program, Scorer, Unavailable, check};
 use crate::engine::{Cell, Memory, Verdict};
 use crate::options::{Backend, Options};
@@ -77,6 +79,8 @@ pub fn prepare(case: &Case, options: &Options) -> Result<Runnable, Error> {
     if !options.backend.is_in_this_build() {
         return Err(Error::no_backend(options.backend));
     }
+    #[cfg(feature = "encoder")]
+    let case = &options.cpu.map_or_else(|| case.clone(), |cpu| case.on(cpu));
     let mut passed_over = Vec::new();
     for candidate in options.candidates() {
         let proven = candidate.prepare(&case.view()).and_then(|program| {
@@ -122,7 +126,7 @@ impl Runnable {
     fn new(case: &Case, other: Option<Other>, passed_over: Vec<PassedOver>, strict: bool) -> Self {
         let (backend, device) = match &other {
             Some(other) => (other.name, other.program.device().to_owned()),
-            None => native(),
+            None => native(case),
         };
         let report = Report { backend, device, passed_over };
         Self(Arc::new(Prepared { case: case.clone(), other, report, strict, lost: OnceLock::new() }))
@@ -133,7 +137,7 @@ impl Runnable {
     pub fn report(&self) -> Report {
         let mut report = self.0.report.clone();
         if let Some(lost) = self.lost() {
-            (report.backend, report.device) = native();
+            (report.backend, report.device) = native(self.case());
             report.passed_over.push(lost.clone());
         }
         report
@@ -177,9 +181,15 @@ impl Runnable {
     }
 }
 
-/// Name and device of the native engine.
-fn native() -> (&'static str, String) {
-    (Backend::Native.name(), format!("typecase {}, CPU", env!("CARGO_PKG_VERSION")))
+/// Name and device of the native engine; where kernels are chosen, also which.
+fn native(case: &Case) -> (&'static str, String) {
+    let device = format!("typecase {}, CPU", env!("CARGO_PKG_VERSION"));
+    #[cfg(feature = "encoder")]
+    if let Payload::Encoder(_) = case.payload() {
+        return (Backend::Native.name(), format!("{device}, {}", case.cpu()));
+    }
+    let _ = case;
+    (Backend::Native.name(), device)
 }
 
 impl Prepared {

@@ -220,3 +220,20 @@ fn numbers_out_of_range_are_named() {
         assert!(message.contains(expected), "{message}, expected {expected}");
     }
 }
+
+#[test]
+fn the_face_runs_an_encoder_on_the_kernels_that_are_asked_for() {
+    let case = typecase::Case::from_bytes(encoder::minimal_case()).unwrap();
+    let mut all = BTreeSet::new();
+    for cpu in Cpu::all() {
+        let mut options = typecase::Options::default();
+        options.cpu = Some(cpu);
+        let runnable = typecase::prepare(&case, &options).unwrap();
+        let device = runnable.report().device;
+        assert!(device.ends_with(&format!(", {cpu}")), "{device}");
+        all.insert(runnable.session().classify("words").unwrap().scores.to_vec());
+        assert_eq!(case.on(cpu).cpu().name(), cpu.name());
+        assert_eq!(case.cpu().name(), Cpu::detect().name(), "the case that was lent stays as it is");
+    }
+    assert_eq!(all.len(), 1, "{all:?}");
+}

@@ -1,6 +1,8 @@
 //! The words and the JSON of the command line: what scripts and people depend on.
 #![allow(clippy::unwrap_used, reason = "a test that cannot do its work has failed")]
 
+#[path = "cli_contract/bench.rs"]
+mod bench;
 #[path = "cli_contract/classify.rs"]
 mod classify;
 #[path = "common/cli.rs"]
@@ -15,7 +17,7 @@ use std::process::Stdio;
 
 use cli::{Sandbox, json, words};
 use serde_json::Value;
-use typecase_engine::Case;
+use typecase_engine::{Case, Cpu};
 use typecase_tests::minimal_case;
 
 /// Checks that an object has exactly these keys, and that each is of its type: `s`tring, `n`umber, whole number `i`,
@@ -213,7 +215,9 @@ fn doctor_names_every_part_and_a_remedy_for_what_is_absent() {
     let text = sandbox.run("doctor").done();
     let found = json(&sandbox.run("doctor --json").done());
     let findings = found[0].as_array().unwrap();
-    for what in ["program", "processor", "page size", "native", "tract", "wgpu", "ort", "energy meter"] {
+    for what in
+        ["program", "processor", "kernels", "page size", "native", "tract", "wgpu", "ort", "energy meter"]
+    {
         let finding = findings.iter().find(|finding| finding["what"] == what);
         let finding = finding.unwrap_or_else(|| panic!("{what} is missing"));
         let state = finding["state"].as_str().unwrap();
@@ -223,6 +227,48 @@ fn doctor_names_every_part_and_a_remedy_for_what_is_absent() {
     }
     let native = findings.iter().find(|finding| finding["what"] == "native").unwrap();
     assert!(native["state"].as_str().unwrap().starts_with("ready: "), "{native}");
+}
+
+#[test]
+fn kernels_are_chosen_by_name_and_others_are_refused_with_a_list() {
+    let sandbox = Sandbox::new();
+    sandbox.write("x.case", typecase_tests::encoder::minimal_case());
+    sandbox.write("rows.csv", "\"1\",\"a\",\"b\"\n\"2\",\"c\",\"d\"\n\"3\",\"e\",\"f\"\n");
+    let names: Vec<_> = Cpu::all().map(|cpu| cpu.name()).collect();
+    let run = |line: &str, cpu: &str| -> cli::Answer {
+        sandbox.command(&words(line)).env("TYPECASE_CPU", cpu).output().unwrap().into()
+    };
+    let scores = |out: String| json(&out)[0]["scores"].clone();
+    let expected = scores(sandbox.run("classify --case x.case --json words").done());
+    for name in &names {
+        for name in [*name, name.rsplit('-').next().unwrap()] {
+            assert_eq!(scores(run("classify --case x.case --json words", name).done()), expected, "{name}");
+        }
+        let asked = format!("encoders run on {name}, asked for by TYPECASE_CPU; ");
+        assert!(run("doctor", name).done().contains(&asked), "{name}");
+        assert!(run("verify x.case", name).done().contains("golden vectors exact"), "{name}");
+        let bench = run("bench --case x.case --lengths 4 --runs 100 --json", name).done();
+        assert!(json(&bench)[0]["rows"][0]["version"].as_str().unwrap().ends_with(name), "{bench}");
+    }
+    for line in [
+        "classify --case x.case words",
+        "eval --case x.case --data rows.csv",
+        "bench --case x.case --runs 100",
+        "verify x.case",
+        "doctor",
+    ] {
+        let refused = run(line, "avx9");
+        let (error, help) = refused.failure(2);
+        let allowed = names.join(", ");
+        assert_eq!(
+            error,
+            format!("error: TYPECASE_CPU: no kernels \"avx9\" on this machine, there are {allowed}"),
+            "{line}"
+        );
+        assert!(help.is_some(), "{line}");
+    }
+    // Nothing is as good as no choice.
+    run("classify --case x.case words", "").done();
 }
 
 #[test]

@@ -14,8 +14,6 @@ use std::hint::black_box;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
@@ -30,9 +28,6 @@ use typecase_kernels::encoder::Cpu;
 /// Below this share of its core an engine was disturbed so often that the times on the wall are doubtful.
 const QUIET_SHARE: f64 = 0.98;
 
-/// How long each engine waits before its turn, so that the other has let go of the core.
-const LET_GO: Duration = Duration::from_millis(1);
-
 /// Measure the integer encoder against ONNX Runtime.
 #[derive(Debug, Parser)]
 #[command(name = "encoders", max_term_width = 100)]
@@ -44,7 +39,7 @@ struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     tokens: Vec<u16>,
     /// Kernels of the encoder of random numbers, such as `scalar` or `avx2`; may be given several times, without a
-    /// case the ratios are to the first [default: the fastest]
+    /// case the ratios are to the first [default: what TYPECASE_CPU names, or the fastest]
     #[arg(long, value_name = "NAME")]
     cpu: Vec<String>,
     /// A form of the peer's graph; may be given several times [default: all]
@@ -108,8 +103,8 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn open(path: &Path, longest: usize) -> anyhow::Result<Self> {
-        let case = typecase::open(path)?;
+    fn open(path: &Path, longest: usize, cpu: Cpu) -> anyhow::Result<Self> {
+        let case = typecase::open(path)?.on(cpu);
         let cost = case.cost();
         ensure!(cost.arena > 0, "{}: a case without an encoder", path.display());
         ensure!(cost.ids >= longest, "{}: {longest} tokens asked for, limit is {}", path.display(), cost.ids);
@@ -146,16 +141,14 @@ impl Bench {
         if lengths.is_empty() {
             lengths = vec![16, 48, 128];
         }
-        let named = |name: &String| {
-            let known = || Cpu::all().map(|cpu| cpu.name()).collect::<Vec<_>>().join(", ");
-            Cpu::named(name).with_context(|| format!("no kernels {name:?} here, there are {}", known()))
-        };
-        let mut cpus = arguments.cpu.iter().map(named).collect::<anyhow::Result<Vec<Cpu>>>()?;
+        let chosen = machine::kernels(None)?;
+        let cpus = arguments.cpu.iter().map(|name| machine::kernels(Some(name)));
+        let mut cpus = cpus.collect::<anyhow::Result<Vec<Cpu>>>()?;
         if cpus.is_empty() {
-            cpus.push(Cpu::detect());
+            cpus.push(chosen);
         }
         let longest = lengths.iter().copied().max().unwrap_or(0);
-        let loaded = arguments.case.as_ref().map(|path| Loaded::open(path, longest)).transpose()?;
+        let loaded = arguments.case.as_ref().map(|path| Loaded::open(path, longest, chosen)).transpose()?;
         // From here on: the peer inherits the core.
         let core = machine::pin().inspect_err(|error| eprintln!("note: not pinned to a core: {error}")).ok();
         let peer = if arguments.alone { None } else { Some(start_peer(arguments)?) };
@@ -221,7 +214,7 @@ impl Bench {
             return peer.time(&format!("run {} {tokens} {count}", engine.name));
         }
         // The other engine still has to put its answer down and wait: not in our time.
-        thread::sleep(LET_GO);
+        machine::let_go();
         let mut ids = ids(tokens);
         let Self { encoder, memory, loaded, .. } = self;
         if let (Runs::Case, Some(loaded)) = (&engine.runs, loaded) {

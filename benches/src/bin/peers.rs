@@ -13,8 +13,6 @@ use std::hint::black_box;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::thread;
-use std::time::Duration;
 
 use anyhow::{bail, ensure};
 use clap::Parser;
@@ -27,9 +25,6 @@ use typecase_benches::texts::{self, Row};
 
 /// Below this share of its core an engine was disturbed so often that the times on the wall are doubtful.
 const QUIET_SHARE: f64 = 0.98;
-
-/// How long each engine waits before its round, so that the other has let go of the core.
-const LET_GO: Duration = Duration::from_millis(1);
 
 /// Measure a case against fastText.
 #[derive(Debug, Parser)]
@@ -173,7 +168,7 @@ impl Bench {
 /// Raw text to label for every text, everything counted.
 fn classify_all(rows: &[Row], session: &mut Session) -> anyhow::Result<Took> {
     // The other engine still has to put its answer down and wait: not in our time.
-    thread::sleep(LET_GO);
+    machine::let_go();
     let (outcome, took) = machine::time(|| {
         for row in rows {
             black_box(session.classify(black_box(&row.text))?.label);

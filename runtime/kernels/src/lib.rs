@@ -30,6 +30,7 @@
 extern crate std;
 
 pub mod encoder;
+pub mod floor;
 pub mod narrow;
 pub mod probability;
 pub mod scalar;

@@ -4,6 +4,7 @@ use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use typecase::engine::Cpu;
 use typecase::{Backend, Case, Options, PassedOver, Runnable};
 use typecase_train::data::{self, Format, Loaded, ReadOptions};
 
@@ -46,6 +47,25 @@ pub(crate) struct EngineArguments {
     gpu_api: Option<typecase::wgpu::Api>,
 }
 
+/// Names the kernels with which the native engine runs an encoder.
+const CPU: &str = "TYPECASE_CPU";
+
+/// The kernels that the environment asks for; `None` if it does not.
+pub(crate) fn cpu() -> Result<Option<Cpu>, Failure> {
+    let Some(name) = std::env::var_os(CPU).filter(|name| !name.is_empty()) else { return Ok(None) };
+    let name = name.to_string_lossy();
+    let found = Cpu::named(&name).ok_or_else(|| {
+        Failure::input(format!("{CPU}: no kernels {name:?} on this machine, there are {}", kernels()))
+            .help(format!("without {CPU} the fastest are taken: {}", Cpu::detect()))
+    })?;
+    Ok(Some(found))
+}
+
+/// The names of all kernels that this machine and this build have.
+pub(crate) fn kernels() -> String {
+    Cpu::all().map(|cpu| cpu.name()).collect::<Vec<_>>().join(", ")
+}
+
 /// Names the fault that the GPU is to have, in builds for tests.
 #[cfg(feature = "inject-faults")]
 const INJECT: &str = "TYPECASE_INJECT";
@@ -58,8 +78,8 @@ pub(crate) fn backend(name: &str) -> Result<Backend, String> {
 impl EngineArguments {
     /// As the runtime takes them.
     pub(crate) fn options(&self, backend: Backend, strict: bool) -> Result<Options, Failure> {
-        #[allow(unused_mut, reason = "features add fields")]
         let mut options = Options::new(backend, strict);
+        options.cpu = cpu()?;
         #[cfg(feature = "ort")]
         {
             options.ort.library = self.ort_library.clone();

@@ -1,18 +1,38 @@
-//! `typecase bench`: latency on this machine, one core pinned; and comparing two runs.
+//! `typecase bench`: latency on this machine, one core pinned, also beside engines of others; where it goes; and
+//! comparing two runs.
 
-use std::hint::black_box;
-use std::path::{Path, PathBuf};
+mod encoder;
+mod floor;
+mod machine;
+mod peer;
+mod profile;
+mod race;
+mod record;
+mod texts;
+
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Args, Subcommand};
-use serde::{Deserialize, Serialize};
-use typecase::{Backend, Runnable};
+use typecase::{Backend, Case};
 use typecase_train::data::{Format, ReadOptions, RowReader};
 
+pub(crate) use self::record::Run;
+
+use self::machine::micros;
+use self::peer::{Peer, Places};
+use self::profile::Profile;
+use self::race::Engine;
+use self::texts::{Texts, is_encoder};
+use crate::commands::report;
 use crate::failure::Failure;
-use crate::format::rounded;
 use crate::input::{self, DataArguments, EngineArguments};
 use crate::shipped;
+
+/// Lengths where none are given.
+const LENGTHS: [u32; 3] = [16, 48, 128];
+/// Measured classifications where no number is given: of a bag, of an encoder.
+const RUNS: [u32; 2] = [20_000, 300];
 
 /// Measure latency.
 #[derive(Debug, Args)]
@@ -28,20 +48,39 @@ pub(crate) struct Bench {
     backend: Vec<Backend>,
     #[command(flatten)]
     engines: EngineArguments,
-    /// Lengths in words, of texts made from the sample text or the data
-    #[arg(long, value_delimiter = ',', default_value = "16,48,128", value_name = "N,...")]
+    /// Lengths of texts made from the sample text or the data: words, for an encoder tokens [default: 16,48,128]
+    #[arg(long, value_delimiter = ',', value_name = "N,...")]
     lengths: Vec<u32>,
     /// Labelled text: its texts as they are, besides those of the given lengths
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     #[command(flatten)]
     reading: DataArguments,
-    /// Measured classifications of each length
-    #[arg(long, default_value_t = 20_000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=100_000_000))]
-    runs: u32,
-    /// Threads of one classification; a bag runs on one
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1))]
+    /// Measured classifications of each length [default: 20000, of an encoder 300]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=100_000_000))]
+    runs: Option<u32>,
+    /// Engines of others, timed in turn with ours: ort, rten, tract, candle, or with a form of the network (ort-int8);
+    /// for a bag fasttext
+    #[arg(long, value_delimiter = ',', value_name = "NAME,...", value_parser = peer::name, conflicts_with = "runs")]
+    vs: Vec<String>,
+    /// What they run: graphs of the same network, or fastText's model
+    #[arg(long, value_name = "FOLDER", requires = "vs")]
+    peers: Option<PathBuf>,
+    /// The program that they are in [default: typecase-peers beside this one]
+    #[arg(long, value_name = "FILE", requires = "vs")]
+    peer_program: Option<PathBuf>,
+    /// Rounds beside engines of others, and of the profile; one more before them does not count
+    #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u32).range(3..=10_000))]
+    rounds: u32,
+    /// Also show where the time goes, and an encoder's matrices beside plain products
+    #[arg(long)]
+    profile: bool,
+    /// Threads of one classification; 1 is what there is
+    #[arg(long, default_value_t = 1, value_name = "N")]
     threads: u32,
+    /// Write a report (HTML, one file)
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -58,71 +97,74 @@ enum Action {
     },
 }
 
-/// A whole run.
-#[derive(Serialize, Deserialize)]
-struct Run {
-    machine: String,
-    command: String,
-    commit: String,
-    rows: Vec<Row>,
-}
-
-/// One engine at one length.
-#[derive(Serialize, Deserialize)]
-struct Row {
-    engine: String,
-    version: String,
-    case: String,
-    /// Words; 0 for the texts of the data as they are.
-    length: u32,
-    threads: u32,
-    runs: u32,
-    p50_us: f64,
-    p90_us: f64,
-    p99_us: f64,
-    min_us: f64,
-    ratio_vs: std::collections::BTreeMap<String, f64>,
-    open_us: f64,
-    first_answer_us: f64,
-    peak_rss_kib: Option<u64>,
-    energy_uj: Option<f64>,
-    /// The last tenth of the runs was a sixth slower than the first: the machine changed under the measurement.
-    throttled: bool,
-}
-
 impl Bench {
     pub(crate) fn run(self) -> Result<(), Failure> {
         if let Some(Action::Compare { old, new }) = &self.action {
-            return compare(&load(old)?, &load(new)?);
+            return Run::compare(&Run::load(old)?, &Run::load(new)?);
+        }
+        if self.threads != 1 {
+            let found = self.threads;
+            return Err(Failure::input(format!("--threads {found}: a classification runs on 1 thread")));
         }
         if let Some(length) = self.lengths.iter().find(|&&n| !(1..=100_000).contains(&n)) {
-            return Err(Failure::input(format!("length {length} found, allowed are 1 to 100000 words")));
+            return Err(Failure::input(format!("length {length} found, allowed are 1 to 100000")));
         }
-        pin();
-        let texts = self.texts()?;
-        let engines = self.backend.iter().map(|&backend| self.start(backend, &texts[0]));
+        let case = input::open(self.case.as_deref())?;
+        let peers = peer::expanded(&self.vs, is_encoder(&case))?;
+        machine::pin();
+        let given = self.texts()?;
+        let texts = self.of_each_length(&case, &given)?;
+        let first = texts.first().and_then(|texts| texts.texts.first()).cloned().unwrap_or_default();
+        let engines = self.backend.iter().map(|&backend| self.start(backend, &first));
         let engines = engines.collect::<Result<Vec<_>, _>>()?;
-        let mut rows = Vec::new();
-        for &length in &self.lengths {
-            let made = of_length(&texts, length as usize);
-            rows.extend(self.measure(&engines, &made, length)?);
+        let places = Places { program: self.peer_program.as_deref(), folder: self.peers.as_deref() };
+        let peers =
+            peers.iter().map(|name| Peer::start(name, &places, &texts)).collect::<Result<Vec<_>, _>>()?;
+        let run = self.measure(&engines, peers, &texts)?;
+        if let Some(path) = &self.report {
+            input::write_whole(path, report::bench(&run).as_bytes())?;
         }
-        if self.data.is_some() {
-            rows.extend(self.measure(&engines, &texts, 0)?);
-        }
-        let command: Vec<String> = std::env::args().skip(1).collect();
-        let run = Run {
-            machine: machine(),
-            command: format!("typecase {}", command.join(" ")),
-            commit: commit(),
-            rows,
-        };
         if self.json {
             outln!("{}", serde_json::to_string(&run).unwrap_or_default());
         } else {
-            print(&run);
+            run.print();
         }
         Ok(())
+    }
+
+    fn measure(&self, engines: &[Engine], mut peers: Vec<Peer>, texts: &[Texts]) -> Result<Run, Failure> {
+        let case = engines.first().map(|engine| engine.runnable.case());
+        let is_encoder = case.is_some_and(is_encoder);
+        let rows = if peers.is_empty() {
+            let runs = self.runs.unwrap_or(RUNS[usize::from(is_encoder)]);
+            let rows = texts.iter().map(|texts| race::text_by_text(engines, texts, runs));
+            rows.collect::<Result<Vec<_>, _>>()?.concat()
+        } else {
+            race::in_rounds(engines, &mut peers, texts, self.rounds)?
+        };
+        // They end before the profile begins.
+        drop(peers);
+        let (mut profile, mut floor) = (Vec::new(), Vec::new());
+        for texts in texts.iter().filter(|_| self.profile) {
+            match case {
+                Some(case) if is_encoder => {
+                    let (of_length, held) = Profile::of_encoder(case, texts, self.rounds)?;
+                    profile.push(of_length);
+                    floor.extend(held);
+                }
+                Some(case) => profile.push(Profile::of_bag(case, texts, self.rounds)),
+                None => {}
+            }
+        }
+        let command: Vec<String> = std::env::args().skip(1).collect();
+        Ok(Run {
+            machine: machine::describe(),
+            command: format!("typecase {}", command.join(" ")),
+            commit: machine::commit(),
+            rows,
+            profile,
+            floor,
+        })
     }
 
     /// The texts of the data, or those of the sample.
@@ -136,6 +178,24 @@ impl Bench {
         Ok(rows.map(|row| row.map(|row| row.text)).collect::<Result<_, _>>()?)
     }
 
+    /// Those of each length, and those of the data as they are.
+    fn of_each_length(&self, case: &Case, given: &[String]) -> Result<Vec<Texts>, Failure> {
+        let mut lengths = self.lengths.clone();
+        if lengths.is_empty() {
+            let fits = |length: &u32| !is_encoder(case) || *length as usize <= case.cost().ids;
+            lengths = LENGTHS.into_iter().filter(fits).collect();
+            if lengths.is_empty() {
+                lengths.push(case.cost().ids as u32);
+            }
+        }
+        let made = lengths.iter().map(|&length| Texts::of_length(case, given, length));
+        let mut all = made.collect::<Result<Vec<_>, _>>()?;
+        if self.data.is_some() {
+            all.push(Texts::of_data(case, given, !self.vs.is_empty()));
+        }
+        Ok(all)
+    }
+
     /// Opens the case anew and answers once: what counts from the file on.
     fn start(&self, backend: Backend, text: &str) -> Result<Engine, Failure> {
         let started = Instant::now();
@@ -143,219 +203,8 @@ impl Bench {
         let open_us = micros(started);
         let runnable = self.engines.prepare(&case, backend, false)?;
         runnable.session().classify(text)?;
-        self.is_asked_for(&runnable, backend)?;
-        Ok(Engine { runnable, open_us, first_answer_us: micros(started) })
+        let engine = Engine { backend, runnable, open_us, first_answer_us: micros(started) };
+        engine.is_asked_for()?;
+        Ok(engine)
     }
-
-    /// Another engine under this name would be a lie. Another provider of the same engine is named in the row.
-    fn is_asked_for(&self, runnable: &Runnable, backend: Backend) -> Result<(), Failure> {
-        let report = runnable.report();
-        match report.passed_over.last() {
-            Some(passed) if backend != Backend::Auto && report.backend != backend.name() => {
-                Err(Failure::purpose(format!("backend {passed}")).help(&passed.remedy))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Times all engines in turn, text by text, so that their ratios survive a drifting machine.
-    fn measure(&self, engines: &[Engine], texts: &[String], length: u32) -> Result<Vec<Row>, Failure> {
-        let runs = self.runs as usize;
-        let warm_up = runs / 10;
-        let mut sessions: Vec<_> =
-            engines.iter().map(|engine| (engine.runnable.session(), Vec::with_capacity(runs))).collect();
-        for (run, text) in texts.iter().cycle().take(warm_up + runs).enumerate() {
-            for (session, times) in &mut sessions {
-                let started = Instant::now();
-                black_box(session.classify(black_box(text))?);
-                let elapsed = micros(started);
-                if run >= warm_up {
-                    times.push(elapsed);
-                }
-            }
-        }
-        let mut rows = Vec::new();
-        for ((engine, (_, times)), &backend) in engines.iter().zip(&mut sessions).zip(&self.backend) {
-            self.is_asked_for(&engine.runnable, backend)?;
-            rows.push(self.row(engine, times, length));
-        }
-        let medians: Vec<_> = rows.iter().map(|row| (row.engine.clone(), row.p50_us)).collect();
-        for (index, row) in rows.iter_mut().enumerate() {
-            let others = medians.iter().enumerate().filter(|(other, _)| *other != index);
-            // How many times as fast as the other.
-            row.ratio_vs =
-                others.map(|(_, (name, p50))| (name.clone(), rounded(p50 / row.p50_us, 2))).collect();
-        }
-        Ok(rows)
-    }
-
-    fn row(&self, engine: &Engine, times: &mut [f64], length: u32) -> Row {
-        let runs = times.len();
-        let tenth = runs / 10;
-        let (first, last) = (median(&times[..tenth]), median(&times[runs - tenth..]));
-        times.sort_by(f64::total_cmp);
-        let quantile = |q: f64| rounded(times[((runs - 1) as f64 * q).round() as usize], 3);
-        let report = engine.runnable.report();
-        Row {
-            engine: report.backend.to_owned(),
-            version: report.device,
-            case: engine.runnable.case().name().to_owned(),
-            length,
-            threads: self.threads,
-            runs: self.runs,
-            p50_us: quantile(0.5),
-            p90_us: quantile(0.9),
-            p99_us: quantile(0.99),
-            min_us: rounded(times[0], 3),
-            ratio_vs: std::collections::BTreeMap::new(),
-            open_us: rounded(engine.open_us, 1),
-            first_answer_us: rounded(engine.first_answer_us, 1),
-            peak_rss_kib: peak_rss_kib(),
-            energy_uj: None,
-            throttled: last > first * 7.0 / 6.0,
-        }
-    }
-}
-
-/// A prepared case, and how long it took.
-struct Engine {
-    runnable: Runnable,
-    open_us: f64,
-    first_answer_us: f64,
-}
-
-/// Texts of exactly `words` words: the given ones strung together and cut.
-fn of_length(texts: &[String], words: usize) -> Vec<String> {
-    let mut all = texts.iter().flat_map(|text| text.split_whitespace()).cycle();
-    (0..texts.len().min(500)).map(|_| all.by_ref().take(words).collect::<Vec<_>>().join(" ")).collect()
-}
-
-fn median(times: &[f64]) -> f64 {
-    let mut sorted = times.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
-}
-
-fn micros(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1e6
-}
-
-/// Keeps the measurement on the core it is on.
-fn pin() {
-    #[cfg(target_os = "linux")]
-    {
-        let mut set = rustix::thread::CpuSet::new();
-        set.set(rustix::thread::sched_getcpu());
-        if let Err(error) = rustix::thread::sched_setaffinity(None, &set) {
-            eprintln!("note: not pinned to a core: {error}");
-        }
-    }
-}
-
-fn machine() -> String {
-    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let model = model.map_or(std::env::consts::ARCH, |(_, name)| name);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{model}, {cores} cores, {}", std::env::consts::OS)
-}
-
-/// The commit that the program was built from, if it was told.
-fn commit() -> String {
-    option_env!("TYPECASE_COMMIT").unwrap_or("unknown").to_owned()
-}
-
-fn peak_rss_kib() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.trim().parse().ok()
-}
-
-fn print(run: &Run) {
-    outln!("{}", run.machine);
-    outln!(
-        "{:<8} {:<12} {:>6} {:>9} {:>9} {:>9} {:>9}",
-        "engine",
-        "case",
-        "words",
-        "p50 us",
-        "p90 us",
-        "p99 us",
-        "min us"
-    );
-    for row in &run.rows {
-        let length = if row.length == 0 { "data".to_owned() } else { row.length.to_string() };
-        outln!(
-            "{:<8} {:<12} {length:>6} {:>9.2} {:>9.2} {:>9.2} {:>9.2}{}",
-            row.engine,
-            row.case,
-            row.p50_us,
-            row.p90_us,
-            row.p99_us,
-            row.min_us,
-            if row.throttled { "  throttled" } else { "" }
-        );
-    }
-    let mut told: Vec<&str> = Vec::new();
-    for row in run.rows.iter().filter(|row| {
-        let new = !told.contains(&row.engine.as_str());
-        told.push(&row.engine);
-        new
-    }) {
-        outln!(
-            "{:<8} {}: open {:.0} us, first answer {:.0} us after the start",
-            row.engine,
-            row.version,
-            row.open_us,
-            row.first_answer_us
-        );
-    }
-}
-
-fn load(path: &Path) -> Result<Run, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|e| Failure::file(path.display(), &e))?;
-    serde_json::from_str(&text)
-        .map_err(|e| Failure::input(format!("{}: no run of typecase bench: {e}", path.display())))
-}
-
-/// A row is slower if its median rose by more than the noise: the larger distance from median to p90 of the two runs,
-/// and at least 3 %.
-fn compare(old: &Run, new: &Run) -> Result<(), Failure> {
-    let mut regressions = 0;
-    let mut compared = 0;
-    for row in &new.rows {
-        let same =
-            |other: &&Row| (&other.engine, &other.case, other.length) == (&row.engine, &row.case, row.length);
-        let Some(before) = old.rows.iter().find(same) else { continue };
-        compared += 1;
-        let noise = (before.p90_us - before.p50_us).max(row.p90_us - row.p50_us).max(before.p50_us * 0.03);
-        let change = row.p50_us - before.p50_us;
-        let verdict = if change > noise {
-            regressions += 1;
-            "slower"
-        } else if -change > noise {
-            "faster"
-        } else {
-            "same"
-        };
-        outln!(
-            "{:<8} {:<12} {:>6}  {:.2} -> {:.2} us ({:+.1} %, noise {:.2} us)  {verdict}",
-            row.engine,
-            row.case,
-            row.length,
-            before.p50_us,
-            row.p50_us,
-            change / before.p50_us * 100.0,
-            noise
-        );
-    }
-    if compared == 0 {
-        return Err(Failure::input("the two runs have no row in common, at least 1 is needed"));
-    }
-    if regressions > 0 {
-        return Err(Failure::purpose(format!(
-            "{regressions} of {compared} rows are slower beyond the noise, 0 are allowed"
-        )));
-    }
-    Ok(())
 }

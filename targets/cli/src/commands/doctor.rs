@@ -4,10 +4,11 @@ use std::path::Path;
 
 use clap::Args;
 use serde::Serialize;
+use typecase::engine::Cpu;
 use typecase::{Backend, Case, Probed};
 
 use crate::failure::Failure;
-use crate::input::EngineArguments;
+use crate::input::{self, EngineArguments};
 use crate::shipped;
 
 /// Show what this machine and this build can do.
@@ -53,6 +54,7 @@ fn findings(engines: &EngineArguments) -> Result<Vec<Finding>, Failure> {
     let mut findings = vec![
         finding("program", format!("typecase {} for {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)),
         finding("processor", format!("{cores} cores; {}", cpu_features().join(" "))),
+        finding("kernels", kernels()?),
         finding("page size", format!("{} bytes", rustix::param::page_size())),
     ];
     for &backend in Backend::ALL {
@@ -66,6 +68,15 @@ fn findings(engines: &EngineArguments) -> Result<Vec<Finding>, Failure> {
         }
     });
     Ok(findings)
+}
+
+/// Those that run an encoder, and the others to choose from.
+fn kernels() -> Result<String, Failure> {
+    let (chosen, why) = match input::cpu()? {
+        Some(cpu) => (cpu, "asked for by TYPECASE_CPU"),
+        None => (Cpu::detect(), "the fastest here"),
+    };
+    Ok(format!("encoders run on {chosen}, {why}; TYPECASE_CPU chooses from {}", input::kernels()))
 }
 
 /// The state of an engine, or of each of its providers: what it runs on, and whether it gives the golden vectors.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use typecase_convert::Report;
 
+use crate::commands::bench::Run;
 use crate::commands::eval::Figures;
 use crate::format::thousands;
 
@@ -111,6 +112,75 @@ pub(crate) fn evaluation(figures: &Figures, data: &Path) -> String {
     }
     page += "</html>\n";
     page
+}
+
+/// What `typecase bench` measured.
+pub(crate) fn bench(run: &Run) -> String {
+    let mut page = head("Typecase bench");
+    let _ = write!(
+        page,
+        "<h1>{}</h1>\n<p><code>{}</code>, commit {}</p>\n\
+         <table><tr><th>engine<th>case<th>length<th>p50, µs<th>p90, µs<th>p99, µs<th>least, µs<th>ratio<th>open, µs<th>first answer, µs<th>memory, KiB</tr>\n",
+        escape(&run.machine),
+        escape(&run.command),
+        escape(&run.commit)
+    );
+    let first = run.rows.first().map_or("", |row| row.engine.as_str());
+    for row in &run.rows {
+        let ratio = row.ratio_vs.get(first).map_or_else(String::new, |faster| format!("{:.2}", 1.0 / faster));
+        let _ = writeln!(
+            page,
+            "<tr><td>{} <small>{}</small><td>{}<td>{}<td>{:.2}<td>{:.2}<td>{:.2}<td>{:.2}<td>{ratio}<td>{:.0}<td>{:.0}<td>{}</tr>",
+            escape(&row.engine),
+            escape(&row.version),
+            escape(&row.case),
+            if row.length == 0 { "data".to_owned() } else { row.length.to_string() },
+            row.p50_us,
+            row.p90_us,
+            row.p99_us,
+            row.min_us,
+            row.open_us,
+            row.first_answer_us,
+            row.peak_rss_kib.map_or_else(String::new, thousands)
+        );
+    }
+    page += "</table>\n<p>The ratio is how many times as long as the first engine it takes.</p>\n";
+    for profile in &run.profile {
+        let matrices =
+            profile.matrices_gmacs.map_or_else(String::new, |gmacs| format!(": matrices {gmacs:.1} GMAC/s"));
+        let _ = writeln!(
+            page,
+            "<h2>Where the time goes, length {}{matrices}</h2>\n<table><tr><th>operator<th>ms<th>share<th>GMAC/s</tr>",
+            profile.length
+        );
+        for part in &profile.parts {
+            let gmacs = part.gmacs.map_or_else(String::new, |gmacs| format!("{gmacs:.1}"));
+            let (name, share) = (escape(&part.operator), part.share * 100.0);
+            let _ = writeln!(page, "<tr><td>{name}<td>{:.4}<td>{share:.1} %<td>{gmacs}</tr>", part.ms);
+        }
+        page += "</table>\n";
+    }
+    for held in &run.floor {
+        let _ = writeln!(
+            page,
+            "<h2>Matrices beside plain products, length {}</h2>\n<p>{}: {:.0} GMAC/s on registers alone. \
+             The share is that of the median layer, then the lowest of any.</p>\n\
+             <table><tr><th>matrix<th>{}, GMAC/s<th>plain, GMAC/s<th>share<th>lowest</tr>",
+            held.length,
+            escape(&held.instruction),
+            held.registers_gmacs,
+            escape(&held.kernels)
+        );
+        for (name, ours, plain, share, least) in held.lines() {
+            let (share, least) = (share * 100.0, least * 100.0);
+            let _ = writeln!(
+                page,
+                "<tr><td>{name}<td>{ours:.1}<td>{plain:.1}<td>{share:.0} %<td>{least:.0} %</tr>"
+            );
+        }
+        page += "</table>\n";
+    }
+    page + "</html>\n"
 }
 
 fn escape(text: &str) -> String {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use typecase::engine::{Error as EngineError, FormatError};
-use typecase::{Backend, ErrorKind, Options, Probed};
+use typecase::{Backend, ErrorKind, Probed};
 
 use crate::failure::Failure;
 use crate::format::{hex, thousands};
@@ -40,7 +40,8 @@ impl Verify {
             thousands(case.bytes().len() as u64)
         );
         outln!("{:<8} no: a digest tells damage, not forgery", "signed");
-        let vectors = typecase::prepare(&case, &Options::default())?.session().verify().map_err(wrong)?;
+        let options = self.engines.options(Backend::Native, true)?;
+        let vectors = typecase::prepare(&case, &options)?.session().verify().map_err(wrong)?;
         outln!("{:<8} {vectors} golden vectors exact", Backend::Native);
         for &backend in Backend::IN_THIS_BUILD {
             for Probed { label, options, found } in self.engines.options(backend, true)?.probe() {
