@@ -5,6 +5,8 @@
 
 use core::ops::Range;
 
+#[cfg(all(target_arch = "arm", target_feature = "dsp"))]
+pub mod armv7em;
 mod cpu;
 pub mod scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]

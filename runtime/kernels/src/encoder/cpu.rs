@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+#[cfg(all(target_arch = "arm", target_feature = "dsp"))]
+use super::armv7em::Dsp;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 use super::wasm32::Simd128;
 #[cfg(target_arch = "x86_64")]
@@ -14,6 +16,9 @@ use super::{Attention, AttentionPart, LayerNorm, Matrix, scalar};
 pub enum Cpu {
     /// The specification, on any processor.
     Scalar,
+    /// A Cortex-M with the instructions for pairs of 16-bit numbers.
+    #[cfg(all(target_arch = "arm", target_feature = "dsp"))]
+    Dsp(Dsp),
     /// WebAssembly with vectors of 128 bits.
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     Simd128(Simd128),
@@ -34,6 +39,10 @@ pub struct Work<'m> {
 /// Words of work that a matrix of so many inputs takes for so many rows.
 #[must_use]
 pub const fn work_len(inputs: usize, rows: usize) -> usize {
+    if cfg!(target_arch = "arm") {
+        // Neither the kernels there nor the specification take any, and memory is short.
+        return 0;
+    }
     inputs.div_ceil(super::GROUP).saturating_mul(rows)
 }
 
@@ -42,9 +51,18 @@ pub const fn work_len(inputs: usize, rows: usize) -> usize {
 pub const fn attention_work_len(tokens: usize, channels: usize) -> usize {
     #[cfg(target_arch = "x86_64")]
     return super::x86_64::avx2::attention_work_len(tokens, channels);
+    #[cfg(all(target_arch = "arm", target_feature = "dsp"))]
+    {
+        let _ = channels;
+        return super::armv7em::attention_work_len(tokens);
+    }
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     return super::wasm32::attention_work_len(tokens, channels);
-    #[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
+    #[cfg(not(any(
+        target_arch = "x86_64",
+        all(target_arch = "arm", target_feature = "dsp"),
+        all(target_arch = "wasm32", target_feature = "simd128"),
+    )))]
     {
         let _ = (tokens, channels);
         0
@@ -66,6 +84,10 @@ impl Cpu {
         if let Some(avx2) = Avx2::new() {
             return Self::Avx2(avx2);
         }
+        #[cfg(all(target_arch = "arm", target_feature = "dsp"))]
+        if let Some(dsp) = Dsp::new() {
+            return Self::Dsp(dsp);
+        }
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
         if let Some(simd) = Simd128::new() {
             return Self::Simd128(simd);
@@ -77,9 +99,15 @@ impl Cpu {
     pub fn all() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
         let faster = [Avx2::new().map(Self::Avx2)];
+        #[cfg(all(target_arch = "arm", target_feature = "dsp"))]
+        let faster = [Dsp::new().map(Self::Dsp)];
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
         let faster = [Simd128::new().map(Self::Simd128)];
-        #[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
+        #[cfg(not(any(
+            target_arch = "x86_64",
+            all(target_arch = "arm", target_feature = "dsp"),
+            all(target_arch = "wasm32", target_feature = "simd128"),
+        )))]
         let faster: [Option<Self>; 0] = [];
         core::iter::once(Self::Scalar).chain(faster.into_iter().flatten())
     }
@@ -95,6 +123,8 @@ impl Cpu {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Scalar => "scalar",
+            #[cfg(all(target_arch = "arm", target_feature = "dsp"))]
+            Self::Dsp(dsp) => dsp.name(),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Self::Simd128(simd) => simd.name(),
             #[cfg(target_arch = "x86_64")]
@@ -117,6 +147,8 @@ impl Cpu {
     ) {
         match self {
             Self::Scalar => scalar::linear_i8(input, rows, matrix, output),
+            #[cfg(all(target_arch = "arm", target_feature = "dsp"))]
+            Self::Dsp(dsp) => dsp.linear_i8(input, rows, matrix, output),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Self::Simd128(simd) => simd.linear_i8(input, rows, matrix, work.words, output),
             #[cfg(target_arch = "x86_64")]
@@ -140,6 +172,8 @@ impl Cpu {
     ) {
         match self {
             Self::Scalar => scalar::linear_i16(input, rows, matrix, output),
+            #[cfg(all(target_arch = "arm", target_feature = "dsp"))]
+            Self::Dsp(dsp) => dsp.linear_i16(input, rows, matrix, output),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Self::Simd128(simd) => simd.linear_i16(input, rows, matrix, work.words, output),
             #[cfg(target_arch = "x86_64")]
@@ -164,6 +198,8 @@ impl Cpu {
     ) {
         match self {
             Self::Scalar => scalar::linear_table(input, rows, matrix, table, output),
+            #[cfg(all(target_arch = "arm", target_feature = "dsp"))]
+            Self::Dsp(dsp) => dsp.linear_table(input, rows, matrix, table, output),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Self::Simd128(simd) => simd.linear_table(input, rows, matrix, table, work.words, output),
             #[cfg(target_arch = "x86_64")]
@@ -187,6 +223,8 @@ impl Cpu {
     ) {
         match self {
             Self::Scalar => scalar::add_layer_norm(stream, other, width, norm, narrow),
+            #[cfg(all(target_arch = "arm", target_feature = "dsp"))]
+            Self::Dsp(dsp) => dsp.add_layer_norm(stream, other, width, norm, narrow),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Self::Simd128(simd) => simd.add_layer_norm(stream, other, width, norm, narrow),
             #[cfg(target_arch = "x86_64")]
@@ -209,6 +247,11 @@ impl Cpu {
     ) {
         match self {
             Self::Scalar => scalar::attention(qkv, tokens, numbers, work.weights, output),
+            #[cfg(all(target_arch = "arm", target_feature = "dsp"))]
+            Self::Dsp(dsp) => {
+                let all = AttentionPart::all(numbers, tokens);
+                dsp.attention_part(qkv, tokens, numbers, &all, work.words, work.weights, output);
+            }
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Self::Simd128(simd) => {
                 let all = AttentionPart::all(numbers, tokens);
@@ -239,6 +282,10 @@ impl Cpu {
             return self.attention(qkv, tokens, numbers, work, output);
         }
         match self {
+            #[cfg(all(target_arch = "arm", target_feature = "dsp"))]
+            Self::Dsp(dsp) => {
+                dsp.attention_part(qkv, tokens, numbers, part, work.words, work.weights, output);
+            }
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Self::Simd128(simd) => {
                 simd.attention_part(qkv, tokens, numbers, part, work.words, work.weights, output);
