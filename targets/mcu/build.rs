@@ -16,7 +16,15 @@ fn main() {
     println!("cargo:rerun-if-env-changed={CASE}");
     copy(&case, &out.join("firmware.case"));
     // Not called memory.x: the linker would look in the package's folder first.
-    let memory = if cfg!(feature = "tokens") { "memory/tokens.x" } else { "memory/firmware.x" };
+    let memory = if cfg!(feature = "checks") {
+        "memory/checks.x"
+    } else if cfg!(feature = "encoder") {
+        "memory/encoder.x"
+    } else if cfg!(feature = "tokens") {
+        "memory/tokens.x"
+    } else {
+        "memory/firmware.x"
+    };
     copy(&manifest.join(memory), &out.join("memory.x"));
     #[cfg(feature = "tokens")]
     tokenizer(&out.join("firmware.tokenizer"));

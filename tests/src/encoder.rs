@@ -48,6 +48,16 @@ pub const fn shape(rows: u32, pooling: EncoderPooling) -> EncoderShape {
     }
 }
 
+/// The numbers of an encoder for a microcontroller: 2 layers, 64 wide, 64 tokens.
+#[must_use]
+pub const fn device_shape(rows: u32) -> EncoderShape {
+    let small = shape(rows, EncoderPooling::Mean);
+    EncoderShape { heads: 4, channels: 16, inner: 256, positions: DEVICE_TOKENS, ..small }
+}
+
+/// Tokens of the longest text of [`device_shape`].
+pub const DEVICE_TOKENS: u16 = 64;
+
 /// The section of an encoder.
 ///
 /// # Panics
@@ -109,10 +119,20 @@ impl CaseParts {
     /// The parts of a case with a WordPiece tokenizer and an encoder.
     #[must_use]
     pub fn encoder(pooling: EncoderPooling) -> Self {
+        Self::encoder_of(None, |rows| shape(rows, pooling))
+    }
+
+    /// The parts of a case with an encoder of a shape that has three classes, and with the table of a tokenizer if that is
+    /// not to be the small one. The shape is asked for with the number of ids.
+    #[must_use]
+    pub fn encoder_of(table: Option<Vec<u8>>, shape: impl Fn(u32) -> EncoderShape) -> Self {
         let mut parts = Self::subword("wordpiece");
         parts.sections.retain(|(kind, ..)| ![Kind::TEXT, Kind::VOCABULARY, Kind::BAG].contains(kind));
+        if let Some(table) = table {
+            *parts.section(Kind::TOKENIZER) = table;
+        }
         let rows = Tokenizer::parse(parts.section(Kind::TOKENIZER)).unwrap().ids();
-        parts.sections.push((Kind::ENCODER, 0, section(&shape(rows, pooling), 1)));
+        parts.sections.push((Kind::ENCODER, 0, section(&shape(rows), 1)));
         // Those of the bag name its rows.
         let blank = NewVector { text: Vec::new(), ids: Vec::new(), scores: vec![0; 3] };
         *parts.section(Kind::GOLDEN) = golden::encode(&vec![blank; 16], 3, rows).unwrap();

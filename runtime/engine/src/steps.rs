@@ -16,7 +16,7 @@ use crate::session::{Memory, Verdict};
 ///
 /// # Units
 /// A budget counts multiply-adds: of a bag, the numbers of a row; of an encoder, the products of its matrices and of
-/// attention; a number of the embedding and of LayerNorm counts as 16, a weight of attention as 8 more than its products.
+/// attention; a number of the embedding and of LayerNorm counts as 32, a weight of attention as 16 more than its products.
 /// A step does as much as the budget has room for, or, where that is less, one piece that cannot be divided: a row of a
 /// bag or its head; 16 outputs of one row of a matrix, one query of one head of attention. So a step costs at most the
 /// larger of its budget and [`Case::least_step`].

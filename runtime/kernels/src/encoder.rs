@@ -7,6 +7,8 @@ use core::ops::Range;
 
 #[cfg(target_arch = "aarch64")]
 pub mod aarch64;
+#[cfg(all(target_arch = "arm", target_feature = "dsp"))]
+pub mod armv7em;
 mod cpu;
 pub mod scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]

@@ -5,6 +5,9 @@
 //! names the one kernel that is tried, such as `aarch64-neon`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot do its work has failed")]
 
+#[cfg(target_os = "none")]
+use alloc::{vec, vec::Vec};
+#[cfg(not(target_os = "none"))]
 use std::{vec, vec::Vec};
 
 use typecase_kernels::encoder::{
@@ -17,6 +20,13 @@ mod bounds;
 
 const SEED: u64 = 0x1DE7_1CA1;
 
+/// On a device there is nobody to ask.
+#[cfg(target_os = "none")]
+const fn inputs() -> usize {
+    600
+}
+
+#[cfg(not(target_os = "none"))]
 fn inputs() -> usize {
     std::env::var("TYPECASE_KERNEL_INPUTS").map_or(1500, |count| count.parse().unwrap())
 }

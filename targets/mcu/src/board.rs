@@ -128,6 +128,9 @@ impl Meter for Counter {
     }
 }
 
+#[cfg(feature = "checks")]
+pub(crate) use memory::open_heap;
+
 /// Ends the program, and the emulator with it: exit code 0 or 1.
 pub(crate) fn exit(well: bool) -> ! {
     debug::exit(if well { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });

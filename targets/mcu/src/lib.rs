@@ -26,6 +26,8 @@ use embedded_io::{Error as _, ErrorKind, Read, Write};
 use typecase_engine::{Case, Error, Integrity, Session, Verdict};
 pub use typecase_engine::{Cell, Memory};
 
+#[cfg(feature = "encoder")]
+pub mod encoder;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "tokens")]

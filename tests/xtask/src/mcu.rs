@@ -24,6 +24,8 @@ const INSTRUCTIONS_A_TICK: u64 = 40;
 const TARGET: &str = "thumbv7em-none-eabihf";
 /// The case in its flash.
 pub(crate) const CASE: &str = "models/news-64k.case";
+/// The environment variable that names another case.
+const OTHER_CASE: &str = "TYPECASE_MCU_CASE";
 /// The environment variable that names the table of the firmware that gives a checksum.
 const TOKENIZER: &str = "TYPECASE_MCU_TOKENIZER";
 /// More than any run needs: a firmware that hangs is ended.
@@ -73,6 +75,18 @@ pub struct Tokens {
     pub stack_bytes: u64,
 }
 
+/// What the firmware that works in steps wrote, taken apart.
+pub struct Steps {
+    /// As of the other firmware.
+    pub ran: Ran,
+    /// Steps of all texts.
+    pub steps: u64,
+    /// Instructions of the longest step but for the tokenizer's.
+    pub most_of_step: u64,
+    /// Instructions of the longest text's tokenizer.
+    pub most_of_tokenizer: u64,
+}
+
 /// Builds the firmware and runs it on the lines of standard input.
 ///
 /// # Errors
@@ -108,6 +122,27 @@ pub fn build_tokens(root: &Path, table: &Path) -> Result<Firmware> {
     measure(build_program(root, &["tokens"], "tokens", Some((TOKENIZER, table)))?, table)
 }
 
+/// Builds the firmware that works in steps, with a case in its flash.
+///
+/// # Errors
+///
+/// When the toolchain is absent or the build fails.
+pub fn build_encoder(root: &Path, case: &Path) -> Result<Firmware> {
+    measure(build_program(root, &["encoder"], "encoder", Some((OTHER_CASE, case)))?, case)
+}
+
+/// Compares every kernel with the specification on the emulated core; how many there are beside the specification.
+///
+/// # Errors
+///
+/// When the toolchain is absent, the build fails or a number differs.
+pub fn check_kernels(root: &Path) -> Result<u64> {
+    let elf = build_program(root, &["checks"], "checks", None)?;
+    let text = succeeded(&start(&elf, &[])?)?;
+    let count = text.lines().next().and_then(|line| line.strip_prefix("kernels\t")?.parse().ok());
+    count.with_context(|| format!("firmware: {}", text.trim()))
+}
+
 /// Builds one of the programs; `data` is a file in its flash other than the usual one.
 fn build_program(root: &Path, features: &[&str], name: &str, data: Option<(&str, &Path)>) -> Result<PathBuf> {
     MCU.require()?;
@@ -124,8 +159,10 @@ fn build_program(root: &Path, features: &[&str], name: &str, data: Option<(&str,
         "--cfg=sha2_backend_soft=\"compact\"",
     ];
     let mut cargo = cross::cargo(&root.join("targets/mcu"));
+    // Tests may allocate.
+    let library = if name == "checks" { "-Zbuild-std=core,alloc" } else { "-Zbuild-std=core" };
     cargo
-        .args(["build", "--release", "--locked", "--target", TARGET, "-Zbuild-std=core"])
+        .args(["build", "--release", "--locked", "--target", TARGET, library])
         .args(["--bin", name, "--features", &features, "--target-dir"])
         .arg(&target)
         .env("RUSTC_BOOTSTRAP", "1")
@@ -143,12 +180,35 @@ fn build_program(root: &Path, features: &[&str], name: &str, data: Option<(&str,
 ///
 /// When QEMU fails, the firmware ends with an error, or its output is not what it promises.
 pub fn run(firmware: &Firmware, input: &[u8]) -> Result<Ran> {
-    let output = start(&firmware.elf, input)?;
+    let (ran, more) = parse(&succeeded(&start(&firmware.elf, input)?)?)?;
+    if !more.is_empty() {
+        bail!("firmware: last line has {} numbers too many", more.len());
+    }
+    Ok(ran)
+}
+
+/// Runs the firmware that works in steps on lines; the end of the input is added.
+///
+/// # Errors
+///
+/// When QEMU fails, the firmware ends with an error, or its output is not what it promises.
+pub fn run_encoder(firmware: &Firmware, input: &[u8]) -> Result<Steps> {
+    let (ran, more) = parse(&succeeded(&start(&firmware.elf, input)?)?)?;
+    let &[steps, most_of_step, most_of_tokenizer] = more.as_slice() else {
+        bail!("firmware: last line has {} numbers of steps, 3 needed", more.len());
+    };
+    let [most_of_step, most_of_tokenizer] =
+        [most_of_step, most_of_tokenizer].map(|ticks| ticks * INSTRUCTIONS_A_TICK);
+    Ok(Steps { ran, steps, most_of_step, most_of_tokenizer })
+}
+
+/// What a firmware printed that ended well.
+fn succeeded(output: &Output) -> Result<String> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
         bail!("firmware: {}: {}", output.status, text.trim());
     }
-    parse(&text)
+    Ok(text)
 }
 
 /// Runs the firmware that gives a checksum on lines; the end of the input is added.
@@ -157,12 +217,7 @@ pub fn run(firmware: &Firmware, input: &[u8]) -> Result<Ran> {
 ///
 /// When QEMU fails, the firmware ends with an error, or its output is not what it promises.
 pub fn run_tokens(firmware: &Firmware, input: &[u8]) -> Result<Tokens> {
-    let output = start(&firmware.elf, input)?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    if !output.status.success() {
-        bail!("firmware: {}: {}", output.status, text.trim());
-    }
-    parse_tokens(&text)
+    parse_tokens(&succeeded(&start(&firmware.elf, input)?)?)
 }
 
 /// Lets an ELF file run to its end, however that comes.
@@ -205,6 +260,25 @@ pub fn figures(firmware: &Firmware, ran: &Ran) -> String {
          {MAX_RAM_BYTES} allowed\n\
          instructions: {each} a text, {} the longest of {}, in steps of {INSTRUCTIONS_A_TICK}, port not counted",
         ran.stack_bytes, ran.most_instructions, ran.texts
+    )
+}
+
+/// Flash, RAM and instructions of the firmware that works in steps, in lines for people.
+#[must_use]
+pub fn step_figures(firmware: &Firmware, found: &Steps) -> String {
+    let Firmware { flash_bytes, case_bytes, static_bytes, .. } = firmware;
+    let Steps { ran, steps, most_of_step, most_of_tokenizer } = found;
+    let each = |all: u64| all.checked_div(ran.texts).unwrap_or(0);
+    format!(
+        "flash: {flash_bytes} bytes beside the case of {case_bytes}\n\
+         RAM: {static_bytes} bytes of variables, {} of stack used\n\
+         instructions: {} a text, {} the longest of {}; {} steps a text, the longest {most_of_step}, of a tokenizer \
+         {most_of_tokenizer}",
+        ran.stack_bytes,
+        each(ran.instructions),
+        ran.most_instructions,
+        ran.texts,
+        each(*steps),
     )
 }
 
@@ -256,23 +330,25 @@ fn section_bytes(table: &str, name: &str) -> u64 {
     table.lines().find_map(size).unwrap_or(0)
 }
 
-fn parse(text: &str) -> Result<Ran> {
+/// The output, and the numbers at its end beyond those that every firmware gives.
+fn parse(text: &str) -> Result<(Ran, Vec<u64>)> {
     let mut lines = text.lines();
     let start = lines.next().filter(|line| line.starts_with("case\t")).context("firmware: no first line")?;
     let end =
         lines.next_back().and_then(|line| line.strip_prefix("end\t")).context("firmware: no last line")?;
     let numbers: Vec<u64> = end.split('\t').map_while(|number| number.parse().ok()).collect();
-    let &[texts, ticks, most_ticks, stack_bytes] = numbers.as_slice() else {
+    let Some((&[texts, ticks, most_ticks, stack_bytes], more)) = numbers.split_first_chunk() else {
         bail!("firmware: last line has {} numbers, 4 needed", numbers.len());
     };
-    Ok(Ran {
+    let ran = Ran {
         start: start.to_owned(),
         lines: lines.map(str::to_owned).collect(),
         texts,
         instructions: ticks * INSTRUCTIONS_A_TICK,
         most_instructions: most_ticks * INSTRUCTIONS_A_TICK,
         stack_bytes,
-    })
+    };
+    Ok((ran, more.to_vec()))
 }
 
 fn parse_tokens(text: &str) -> Result<Tokens> {
@@ -295,7 +371,10 @@ mod tests {
 
     #[test]
     fn the_output_is_taken_apart() {
-        let ran = parse("case\tn\tsha256:0\t20\nWorld\t900\t1,2\t-\nend\t1\t10\t10\t2000\n").unwrap();
+        let lines = "case\tn\tsha256:0\t20\nWorld\t900\t1,2\t-\nend\t1\t10\t10\t2000";
+        assert_eq!(parse(&format!("{lines}\t7\t8\n")).unwrap().1, [7, 8]);
+        let (ran, more) = parse(lines).unwrap();
+        assert!(more.is_empty());
         assert_eq!((ran.lines.len(), ran.texts, ran.instructions, ran.stack_bytes), (1, 1, 400, 2000));
         for broken in ["", "error\t103\t1\t2\n", "case\tn\n", "case\tn\nend\t1\n"] {
             assert!(parse(broken).is_err(), "{broken:?}");

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 
@@ -56,7 +57,11 @@ pub fn main(root: &Path) -> Result<()> {
 ///
 /// When the toolchain is absent or the build fails.
 pub fn build(root: &Path, module: &Build) -> Result<PathBuf> {
+    // Builds with other features write to the same place: from the build to the copy there is but one.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
     WASM.require()?;
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     // The standard library is built with the same flags: each set of them has a folder.
     let folder = if module.has_vectors { "wasm-simd128" } else { "wasm" };
     let target = cross::target_folder(root, folder)?;

@@ -27,9 +27,9 @@ use typecase_kernels::encoder::{Attention, AttentionPart, BLOCK, Cpu, LayerNorm,
 use super::{Parts, Plan};
 
 /// What a number of the embedding or of a norm costs, in multiply-adds.
-const NUMBER: usize = 16;
+const NUMBER: usize = 32;
 /// What a weight of attention costs beside its products, in multiply-adds.
-const WEIGHT: usize = 8;
+const WEIGHT: usize = 16;
 
 /// What follows in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,8 @@ use core::fmt;
 
 #[cfg(target_arch = "aarch64")]
 use super::aarch64::{DotProd, I8mm, Neon};
+#[cfg(all(target_arch = "arm", target_feature = "dsp"))]
+use super::armv7em::Dsp;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 use super::wasm32::Simd128;
 #[cfg(target_arch = "x86_64")]
@@ -34,6 +36,9 @@ pub enum Cpu {
     /// 64-bit Arm with SMMLA.
     #[cfg(target_arch = "aarch64")]
     I8mm(I8mm),
+    /// A Cortex-M with the instructions for pairs of 16-bit numbers.
+    #[cfg(all(target_arch = "arm", target_feature = "dsp"))]
+    Dsp(Dsp),
     /// WebAssembly with 128-bit vectors.
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     Simd128(Simd128),
@@ -162,6 +167,10 @@ impl Kernels for Scalar {
 /// Words of work that a matrix of so many inputs takes for so many rows.
 #[must_use]
 pub const fn work_len(inputs: usize, rows: usize) -> usize {
+    if cfg!(target_arch = "arm") {
+        // Neither the kernels there nor the specification take any, and memory is short.
+        return 0;
+    }
     inputs.div_ceil(super::GROUP).saturating_mul(rows)
 }
 
@@ -172,11 +181,14 @@ pub const fn attention_work_len(tokens: usize, channels: usize) -> usize {
     return super::x86_64::attention_work_len(tokens, channels);
     #[cfg(target_arch = "aarch64")]
     return super::aarch64::attention_work_len(tokens, channels);
+    #[cfg(all(target_arch = "arm", target_feature = "dsp"))]
+    return super::armv7em::attention_work_len(tokens, channels);
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     return super::wasm32::attention_work_len(tokens, channels);
     #[cfg(not(any(
         target_arch = "x86_64",
         target_arch = "aarch64",
+        all(target_arch = "arm", target_feature = "dsp"),
         all(target_arch = "wasm32", target_feature = "simd128")
     )))]
     {
@@ -207,11 +219,14 @@ impl Cpu {
         #[cfg(target_arch = "aarch64")]
         let faster =
             [Neon::new().map(Self::Neon), DotProd::new().map(Self::DotProd), I8mm::new().map(Self::I8mm)];
+        #[cfg(all(target_arch = "arm", target_feature = "dsp"))]
+        let faster = [Dsp::new().map(Self::Dsp)];
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
         let faster = [Simd128::new().map(Self::Simd128)];
         #[cfg(not(any(
             target_arch = "x86_64",
             target_arch = "aarch64",
+            all(target_arch = "arm", target_feature = "dsp"),
             all(target_arch = "wasm32", target_feature = "simd128")
         )))]
         let faster: [Option<Self>; 0] = [];
@@ -239,6 +254,8 @@ impl Cpu {
             Self::DotProd(kernels) => kernels,
             #[cfg(target_arch = "aarch64")]
             Self::I8mm(kernels) => kernels,
+            #[cfg(all(target_arch = "arm", target_feature = "dsp"))]
+            Self::Dsp(kernels) => kernels,
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Self::Simd128(kernels) => kernels,
         }

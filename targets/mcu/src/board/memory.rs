@@ -53,6 +53,13 @@ pub(super) fn stack_bytes() -> u32 {
     ((words - untouched.count()) * size_of::<u32>()) as u32
 }
 
+/// Gives a heap its memory.
+#[cfg(feature = "checks")]
+pub(crate) fn open_heap(heap: &embedded_alloc::LlffHeap, memory: &'static mut [u8]) {
+    // SAFETY: the memory is the heap's alone from here on, and is not empty; a second call panics in the heap.
+    unsafe { heap.init(memory.as_mut_ptr().expose_provenance(), memory.len()) }
+}
+
 /// The table of interrupts, which needs one entry at least: none is ever switched on here, and the default table of 240
 /// would cost a kilobyte of flash.
 #[unsafe(link_section = ".vector_table.interrupts")]
