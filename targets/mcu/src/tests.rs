@@ -10,6 +10,8 @@ use embedded_io::ErrorType;
 
 use super::*;
 
+#[cfg(feature = "encoder")]
+mod encoder;
 #[cfg(feature = "tokens")]
 mod tokens;
 

@@ -1,13 +1,11 @@
 //! The comparison of every kernel of this build with the specification: the very tests of `typecase-kernels`, which cannot
 //! run here by themselves.
-#![allow(unsafe_code, reason = "an exported name is an unsafe attribute, see `exports`")]
 
 #[path = "../../../runtime/kernels/tests/encoder.rs"]
 mod encoder;
 
 /// Runs them, and traps at the first number that differs; how many kernels there are beside the specification.
-#[unsafe(no_mangle)]
-pub(crate) extern "C" fn typecase_check_kernels() -> u32 {
+pub(crate) fn kernels() -> u32 {
     encoder::matrices_equal_the_specification();
     encoder::layer_norms_equal_the_specification();
     encoder::attention_equals_the_specification();

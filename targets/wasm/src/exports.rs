@@ -48,3 +48,10 @@ exports! {
     /// [`Classifiers::digest`]
     typecase_digest = digest(handle) -> u32;
 }
+
+/// [`crate::checks::kernels`]
+#[cfg(feature = "checks")]
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn typecase_check_kernels() -> u32 {
+    crate::checks::kernels()
+}

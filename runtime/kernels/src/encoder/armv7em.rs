@@ -17,7 +17,7 @@
 use core::arch::asm;
 
 use super::scalar::{self, Share, mulr, rsh, sat8, sat16};
-use super::{Attention, AttentionPart, BLOCK, GROUP, LayerNorm, Matrix};
+use super::{Attention, AttentionPart, BLOCK, GROUP, LayerNorm, Matrix, Work};
 
 /// Outputs that are summed at once.
 const QUARTER: usize = BLOCK / 4;
@@ -83,19 +83,18 @@ impl Dsp {
         scalar::add_layer_norm(stream, other, width, norm, narrow);
     }
 
-    /// As [`scalar::attention_part`]; `work`: at least [`super::attention_work_len`], `weights`: at least the tokens.
+    /// As [`scalar::attention_part`].
     pub fn attention_part(
         self,
         qkv: &[u8],
         tokens: usize,
         numbers: &Attention<'_>,
         part: &AttentionPart,
-        work: &mut [u64],
-        weights: &mut [u8],
+        work: &mut Work<'_>,
         output: &mut [u8],
     ) {
         let (channels, width) = (numbers.channels, numbers.heads * numbers.channels);
-        let (products, weights) = (&mut products_of(work)[..tokens], &mut weights[..tokens]);
+        let (products, weights) = (&mut products_of(work.words)[..tokens], &mut work.weights[..tokens]);
         for head in part.heads.clone() {
             // From the numbers of a head on, tokens stand as far apart as a token has numbers.
             let from = |part: usize| &qkv[part * width + head * channels..];

@@ -250,12 +250,12 @@ impl Cpu {
             #[cfg(all(target_arch = "arm", target_feature = "dsp"))]
             Self::Dsp(dsp) => {
                 let all = AttentionPart::all(numbers, tokens);
-                dsp.attention_part(qkv, tokens, numbers, &all, work.words, work.weights, output);
+                dsp.attention_part(qkv, tokens, numbers, &all, work, output);
             }
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Self::Simd128(simd) => {
                 let all = AttentionPart::all(numbers, tokens);
-                simd.attention_part(qkv, tokens, numbers, &all, work.words, work.weights, output);
+                simd.attention_part(qkv, tokens, numbers, &all, work, output);
             }
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(avx2) => {
@@ -284,11 +284,11 @@ impl Cpu {
         match self {
             #[cfg(all(target_arch = "arm", target_feature = "dsp"))]
             Self::Dsp(dsp) => {
-                dsp.attention_part(qkv, tokens, numbers, part, work.words, work.weights, output);
+                dsp.attention_part(qkv, tokens, numbers, part, work, output);
             }
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Self::Simd128(simd) => {
-                simd.attention_part(qkv, tokens, numbers, part, work.words, work.weights, output);
+                simd.attention_part(qkv, tokens, numbers, part, work, output);
             }
             _ => scalar::attention_part(qkv, tokens, numbers, part, work.weights, output),
         }

@@ -17,7 +17,7 @@
 use core::arch::wasm32::*;
 
 use super::scalar::{self, Scale, mean};
-use super::{Attention, AttentionPart, GROUP, LayerNorm, Matrix};
+use super::{Attention, AttentionPart, GROUP, LayerNorm, Matrix, Work};
 
 mod attention;
 
@@ -98,21 +98,20 @@ impl Simd128 {
         }
     }
 
-    /// As [`scalar::attention_part`]; `work`: at least [`super::attention_work_len`], `weights`: at least the tokens.
+    /// As [`scalar::attention_part`].
     pub fn attention_part(
         self,
         qkv: &[u8],
         tokens: usize,
         numbers: &Attention<'_>,
         part: &AttentionPart,
-        work: &mut [u64],
-        weights: &mut [u8],
+        work: &mut Work<'_>,
         output: &mut [u8],
     ) {
         if numbers.channels.is_multiple_of(16) {
-            attention::attention(qkv, tokens, numbers, part, work, output);
+            attention::attention(qkv, tokens, numbers, part, work.words, output);
         } else {
-            scalar::attention_part(qkv, tokens, numbers, part, weights, output);
+            scalar::attention_part(qkv, tokens, numbers, part, work.weights, output);
         }
     }
 }
