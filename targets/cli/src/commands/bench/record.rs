@@ -127,7 +127,7 @@ impl Run {
     pub(super) fn print(&self) {
         outln!("{}", self.machine);
         outln!(
-            "{:<15} {:<12} {:>6} {:>9} {:>9} {:>9} {:>9} {:>6}",
+            "{:<17} {:<12} {:>6} {:>9} {:>9} {:>9} {:>9} {:>6}",
             "engine",
             "case",
             "length",
@@ -144,7 +144,7 @@ impl Run {
             let ratio =
                 row.ratio_vs.get(&first).map_or_else(String::new, |faster| format!("{:.2}", 1.0 / faster));
             let line = format!(
-                "{:<15} {:<12} {length:>6} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {ratio:>6}{}",
+                "{:<17} {:<12} {length:>6} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {ratio:>6}{}",
                 row.engine,
                 row.case,
                 row.p50_us,
@@ -158,7 +158,7 @@ impl Run {
         let mut told = BTreeSet::new();
         for row in self.rows.iter().filter(|row| told.insert(row.engine.as_str())) {
             outln!(
-                "{:<15} {}: open {:.0} us, first answer {:.0} us after the start{}",
+                "{:<17} {}: open {:.0} us, first answer {:.0} us after the start{}",
                 row.engine,
                 row.version,
                 row.open_us,
