@@ -1,10 +1,14 @@
 //! A small encoder of numbers that look random, and a case with one.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
 use typecase_case::sections::encoder::{EncoderPooling, EncoderShape, EncoderWriter};
 use typecase_case::sections::golden::{self, NewVector};
 use typecase_engine::{Kind, Tokenizer};
 use typecase_kernels::encoder::Matrix;
 
+use crate::subword::word_pieces;
 use crate::{CaseParts, GOLDEN_TEXTS};
 
 /// Positions of the encoder: more than the tokenizer leaves.
@@ -57,6 +61,29 @@ pub const fn device_shape(rows: u32) -> EncoderShape {
 
 /// Tokens of the longest text of [`device_shape`].
 pub const DEVICE_TOKENS: u16 = 64;
+/// Whole words that the tokenizer of [`device_case`] knows.
+const DEVICE_WORDS: usize = 1800;
+
+/// A case of [`device_shape`], whose tokenizer knows the frequent words of some texts.
+///
+/// # Panics
+/// If the texts have too many different characters.
+#[must_use]
+pub fn device_case(texts: &[Vec<u8>]) -> Vec<u8> {
+    let texts: Vec<String> = texts.iter().map(|text| String::from_utf8_lossy(text).to_lowercase()).collect();
+    let mut counts = BTreeMap::new();
+    for word in texts.iter().flat_map(|text| text.split_whitespace()) {
+        *counts.entry(word).or_insert(0u32) += 1;
+    }
+    let mut words: Vec<(&str, u32)> = counts.into_iter().filter(|(word, _)| word.len() > 1).collect();
+    words.sort_by_key(|(_, count)| Reverse(*count));
+    let words = words.into_iter().take(DEVICE_WORDS).map(|(word, _)| word.to_owned());
+    let characters: BTreeSet<char> = ('!'..='~').collect();
+    let single = characters.iter().flat_map(|character| [character.to_string(), format!("##{character}")]);
+    let pieces: Vec<String> = single.chain(words).collect();
+    let table = word_pieces(pieces.iter().map(String::as_str), usize::from(DEVICE_TOKENS));
+    CaseParts::encoder_of(Some(table), device_shape).build()
+}
 
 /// The section of an encoder.
 ///

@@ -27,15 +27,7 @@ pub fn table(model: &str) -> Vec<u8> {
     let (normalizer, splitter, model) = match model {
         "wordpiece" => {
             let inner: Vec<String> = digits.iter().map(|digit| format!("##{digit}")).collect();
-            let pieces = ["[UNK]", "[CLS]", "[SEP]"].into_iter().chain(letters);
-            let pieces: Vec<(&str, u32)> = pieces.chain(inner.iter().map(String::as_str)).zip(0..).collect();
-            let made = wordpiece::Builder {
-                vocabulary: &pieces,
-                unknown: "[UNK]",
-                prefix: "##",
-                max_characters: 100,
-            };
-            (NormalizerSpec::Lowercase, Step::WhitespaceSplit, made.to_bytes().unwrap())
+            return word_pieces(letters.chain(inner.iter().map(String::as_str)), MAX_TOKENS as usize);
         }
         "bpe" => {
             let pieces = ["<unk>", "<s>", "</s>"].into_iter().chain(letters);
@@ -60,6 +52,35 @@ pub fn table(model: &str) -> Vec<u8> {
         }
         other => panic!("{other} is no model"),
     };
+    let model = match splitter {
+        Step::ByteLevel { .. } => ModelTable::Bpe(&model),
+        _ => ModelTable::Unigram(&model),
+    };
+    assembled(normalizer, splitter, model, MAX_TOKENS as usize, 32)
+}
+
+/// A tokenizer of words in small letters, parted by white space, that knows these pieces; special tokens come first.
+///
+/// # Panics
+/// If a piece comes twice.
+#[must_use]
+pub fn word_pieces<'p>(pieces: impl Iterator<Item = &'p str>, max_tokens: usize) -> Vec<u8> {
+    let pieces: Vec<(&str, u32)> = ["[UNK]", "[CLS]", "[SEP]"].into_iter().chain(pieces).zip(0..).collect();
+    let made =
+        wordpiece::Builder { vocabulary: &pieces, unknown: "[UNK]", prefix: "##", max_characters: 100 };
+    let model = made.to_bytes().unwrap();
+    let cells = if pieces.len() < 100 { 32 } else { 512 };
+    let model = ModelTable::WordPiece(&model);
+    assembled(NormalizerSpec::Lowercase, Step::WhitespaceSplit, model, max_tokens, cells)
+}
+
+fn assembled(
+    normalizer: NormalizerSpec,
+    splitter: Step,
+    model: ModelTable<'_>,
+    max_tokens: usize,
+    cells: u16,
+) -> Vec<u8> {
     let token = |content: &str, id| AddedToken {
         content: content.to_owned(),
         id,
@@ -68,12 +89,7 @@ pub fn table(model: &str) -> Vec<u8> {
         rstrip: false,
     };
     let added = [token("[CLS]", 1), token("[SEP]", 2)];
-    let truncation = Some(Truncation { most: MAX_TOKENS as usize, left: false });
-    let model = match splitter {
-        Step::WhitespaceSplit => ModelTable::WordPiece(&model),
-        Step::ByteLevel { .. } => ModelTable::Bpe(&model),
-        _ => ModelTable::Unigram(&model),
-    };
+    let truncation = Some(Truncation { most: max_tokens, left: false });
     let parts = TokenizerParts {
         added: &added::write(&added, Stage::Raw).unwrap(),
         normalizers: &normalize::write(&[normalizer]),
@@ -81,7 +97,7 @@ pub fn table(model: &str) -> Vec<u8> {
         splitters: &split::write(&[splitter]).unwrap(),
         template: &Draft { truncation, ..Draft::bert(1, 2) }.write().unwrap(),
         model,
-        cells: 32,
+        cells,
         max_bytes: 1 << 16,
     };
     parts.to_bytes().unwrap()

@@ -1,7 +1,9 @@
-//! The engine of this very build, as a program: `scores scalar|native CASE < TEXTS`, one text a line.
+//! The engine of this very build, as a program: `scores KERNELS CASE < TEXTS`, one text a line.
 //!
-//! The first line says what answers; then a line for each text: label, scores, flags, parted by tabs. `scalar` takes the
-//! functions of the specification alone, one after the other; `native` is the engine as everybody calls it.
+//! The first line says what answers; then a line for each text: label, scores, flags, parted by tabs. `native` is the engine
+//! as everybody calls it, `scalar` takes the functions of the specification alone, one after the other; any other name is
+//! that of an encoder's kernels, such as `avx2`. `scores kernels` lists them, `scores encoder FILE < TEXTS` writes a small
+//! case with an encoder of random numbers, whose tokenizer is learnt from texts.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "a program: its results go to standard output")]
 
@@ -12,6 +14,7 @@ use std::process::ExitCode;
 
 use typecase_engine::{Bag, Case, Cell, Cpu, Head, Memory, Payload, Verdict, classify};
 use typecase_kernels::{RowScales, scalar};
+use typecase_tests::encoder;
 
 /// The exit code for wrong usage and for input that is refused.
 const REFUSED: u8 = 2;
@@ -20,9 +23,18 @@ fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
-        ["scalar", path] => run(path, "scalar kernels", by_specification),
-        ["native", path] => run(path, "narrow kernels", by_engine),
-        _ => Err("usage: scores scalar|native CASE < TEXTS".to_owned()),
+        ["kernels"] => {
+            Cpu::all().for_each(|cpu| println!("{cpu}"));
+            Ok(())
+        }
+        ["encoder", path] => write_encoder(path),
+        ["scalar", path] => run(path, Kernels::Specification),
+        ["native", path] => run(path, Kernels::Named(Cpu::detect())),
+        [name, path] => match Cpu::named(name) {
+            Some(cpu) => run(path, Kernels::Named(cpu)),
+            None => Err(format!("{name}: no such kernels here; `scores kernels` lists them")),
+        },
+        _ => Err("usage: scores KERNELS CASE < TEXTS, or kernels, or encoder FILE < TEXTS".to_owned()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -34,11 +46,25 @@ fn main() -> ExitCode {
 }
 
 /// How a text comes to its verdict.
-type Way = for<'s> fn(&'s Case<Vec<u8>>, &[u8], Memory<'s>) -> Verdict<'s>;
+#[derive(Clone, Copy)]
+enum Kernels {
+    /// The functions of the specification.
+    Specification,
+    /// The engine, on these for an encoder.
+    Named(Cpu),
+}
 
-fn run(path: &str, kernels: &str, way: Way) -> Result<(), String> {
+/// Writes a case whose tokenizer is learnt from the texts of standard input.
+fn write_encoder(path: &str) -> Result<(), String> {
+    let texts: Result<Vec<_>, _> = io::stdin().lock().split(b'\n').collect();
+    let texts = texts.map_err(|error| format!("standard input: {error}"))?;
+    fs::write(path, encoder::device_case(&texts)).map_err(|error| format!("{path}: {error}"))
+}
+
+fn run(path: &str, kernels: Kernels) -> Result<(), String> {
     let bytes = fs::read(path).map_err(|error| format!("{path}: {error}"))?;
     let case = Case::parse(bytes).map_err(|error| format!("{path}: {error} (code {})", error.code()))?;
+    let case = if let Kernels::Named(cpu) = kernels { case.on(cpu) } else { case };
     let cost = case.cost();
     let (mut ids, mut numbers) = (vec![0; cost.ids], vec![0; cost.numbers]);
     let (mut tokens, mut cells) = (vec![0; cost.tokens], vec![Cell::default(); cost.cells]);
@@ -53,11 +79,19 @@ fn run(path: &str, kernels: &str, way: Way) -> Result<(), String> {
     let mut out = BufWriter::new(io::stdout().lock());
     let vectors = case.verify(&mut memory);
     let vectors = vectors.map_err(|error| format!("{path}: {error} (code {})", error.code()))?;
-    let mut done = writeln!(out, "native engine, {kernels}; {vectors} golden vectors exact");
+    let name = match (kernels, case.payload()) {
+        (Kernels::Specification, _) => "scalar".to_owned(),
+        (Kernels::Named(_), Payload::Bag(_)) => "narrow".to_owned(),
+        (Kernels::Named(cpu), _) => cpu.to_string(),
+    };
+    let mut done = writeln!(out, "native engine, {name} kernels; {vectors} golden vectors exact");
     for text in io::stdin().lock().split(b'\n') {
         let text = text.map_err(|error| format!("standard input: {error}"))?;
         let text = text.strip_suffix(b"\r").unwrap_or(&text);
-        let verdict = way(&case, text, memory.reborrow());
+        let verdict = match kernels {
+            Kernels::Specification => by_specification(&case, text, memory.reborrow()),
+            Kernels::Named(_) => classify(&case, text, memory.reborrow()),
+        };
         done = done.and_then(|()| answer(&mut out, &verdict));
     }
     done.and_then(|()| out.flush()).map_err(|error| format!("standard output: {error}"))
@@ -73,10 +107,6 @@ fn answer(out: &mut impl Write, verdict: &Verdict<'_>) -> io::Result<()> {
     let flags: Vec<&str> = named.iter().filter(|(is_set, _)| *is_set).map(|(_, name)| *name).collect();
     let flags = if flags.is_empty() { "-".to_owned() } else { flags.join(",") };
     writeln!(out, "{}\t{}\t{flags}", verdict.label, scores.join(","))
-}
-
-fn by_engine<'s>(case: &'s Case<Vec<u8>>, text: &[u8], memory: Memory<'s>) -> Verdict<'s> {
-    classify(case, text, memory)
 }
 
 /// Ids from the tokenizer, the rest from `typecase_kernels::scalar`, without the engine's own order of calls.

@@ -16,8 +16,10 @@ usage: cargo xtask <task>
                      With a filter (any libtest arguments): only the command is built and those tests are run
   tidy               layering, unsafe code, manifests, files: one line for each violation
   codegen [--check]  write the generated sources; --check only compares
-  parity [--items N] the scores of every engine, interface and CPU on the official test items (without them on the
-                     sample texts): a table of checksums, and what could not run
+  parity [--items N] [--encoder CASE]
+                     the scores of every engine, interface and CPU on the official test items (without them on the
+                     sample texts), for the shipped cases, an encoder of random numbers and another one: a table of
+                     checksums, and what could not run
   tokenizers [--strings N] [--rows N] [--seed S]
                      sub-word tokenizers against the reference crate, N generated texts for each (1,000,000) and
                      every row of AG News (or N); then the same ids on every CPU: two tables, and what could not run
@@ -43,9 +45,8 @@ fn main() -> ExitCode {
         ["tidy"] => run_tidy(),
         ["codegen"] => run_codegen(false),
         ["codegen", "--check"] => run_codegen(true),
-        ["parity"] => run_parity(None),
-        ["parity", "--items", count] if count.parse::<usize>().is_ok_and(|count| count > 0) => {
-            run_parity(count.parse().ok())
+        ["parity", words @ ..] if parity::arguments(words).is_some() => {
+            workspace_root().and_then(|root| parity::main(&root, words))
         }
         ["tokenizers", words @ ..] if tokenizers::arguments(words).is_some() => {
             workspace_root().and_then(|root| tokenizers::main(&root, words))
@@ -83,10 +84,6 @@ fn run_setup() -> Result<bool> {
 
 fn run_tests(filter: &[&str]) -> Result<bool> {
     test_run::run(&workspace_root()?, filter)
-}
-
-fn run_parity(items: Option<usize>) -> Result<bool> {
-    parity::main(&workspace_root()?, items)
 }
 
 fn run_avx512(inputs: u32) -> Result<bool> {

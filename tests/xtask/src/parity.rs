@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 use crate::targets::{Answer, Programs, Ran, Ready, Target};
 use crate::{cargo, cross, full, test_run, texts};
 
+mod encoders;
+
 const CASES: [&str; 2] = ["news-64k", "news-1m"];
 /// Texts that the firmware is given: its emulator counts instructions and takes its time.
 const FIRMWARE_ITEMS: usize = 256;
@@ -20,19 +22,43 @@ struct Run<'a> {
     root: &'a Path,
     texts: &'a [Vec<u8>],
     /// The answers of the first target, by case.
-    first: Vec<(&'static str, Vec<Answer>)>,
+    first: Vec<(String, Vec<Answer>)>,
     rows: Vec<[String; HEADINGS.len()]>,
     skipped: Vec<String>,
     wrong: Vec<String>,
 }
 
-/// Asks every target the first `items` texts (without a number, all) and prints the table. Returns whether all that
-/// ran gave equal scores.
+/// What the words behind `parity` ask for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Arguments<'a> {
+    /// Texts for each target; all, if there is no number.
+    items: Option<usize>,
+    /// A case with an encoder, beside the one of random numbers.
+    encoder: Option<&'a Path>,
+}
+
+/// The words, taken apart; `None` if they make no sense.
+#[must_use]
+pub fn arguments<'a>(words: &[&'a str]) -> Option<Arguments<'a>> {
+    let mut found = Arguments::default();
+    for pair in words.chunks(2) {
+        match *pair {
+            ["--items", count] => found.items = Some(count.parse().ok().filter(|count| *count > 0)?),
+            ["--encoder", path] => found.encoder = Some(Path::new(path)),
+            _ => return None,
+        }
+    }
+    Some(found)
+}
+
+/// Asks every target about the texts and prints the table: cases with a bag, then those with an encoder. Returns whether
+/// all that ran gave equal scores.
 ///
 /// # Errors
 ///
 /// When the texts cannot be read, or the program of the first rows does not build.
-pub fn main(root: &Path, items: Option<usize>) -> Result<bool> {
+pub fn main(root: &Path, words: &[&str]) -> Result<bool> {
+    let Arguments { items, encoder } = arguments(words).unwrap_or_default();
     let read = texts::read(root)?;
     let count = items.unwrap_or(read.lines.len()).min(read.lines.len());
     let mut run = Run {
@@ -55,6 +81,7 @@ pub fn main(root: &Path, items: Option<usize>) -> Result<bool> {
         eprintln!("==> {}", target.title());
         run.target(target, &programs);
     }
+    encoders::rows(&mut run, &programs, encoder)?;
     println!("{count} {}, scores as 32-bit little-endian integers in their order, SHA-256\n", read.source);
     print!("{}", table(&run.rows));
     run.skipped.iter().for_each(|line| println!("{line}"));
@@ -85,25 +112,41 @@ impl Run<'_> {
         let target = ready.target();
         let limit = if target == Target::Firmware { FIRMWARE_ITEMS } else { self.texts.len() };
         let fits = |text: &[u8]| target.line_bytes().is_none_or(|bytes| text.len() <= bytes);
+        let path = path(self.root, case);
+        self.compared(target.title(), case, limit, fits, |texts| ready.classify(&path, texts))
+    }
+
+    /// Asks for the first texts that fit, and adds a row. The first that is asked about a case is what the others are
+    /// compared with.
+    fn compared(
+        &mut self,
+        title: &str,
+        case: &str,
+        limit: usize,
+        fits: impl Fn(&[u8]) -> bool,
+        ask: impl FnOnce(&[Vec<u8>]) -> Result<Ran>,
+    ) -> Result<()> {
         let chosen: Vec<usize> =
             (0..self.texts.len()).filter(|&at| fits(&self.texts[at])).take(limit).collect();
         let texts: Vec<Vec<u8>> = chosen.iter().map(|&at| self.texts[at].clone()).collect();
         let start = Instant::now();
-        let Ran { report, answers } = ready.classify(&path(self.root, case), &texts)?;
+        let Ran { report, answers } = ask(&texts)?;
         let seconds = start.elapsed().as_secs_f64();
-        if target == Target::ALL[0] {
-            self.first.push((case, answers.clone()));
+        if !self.first.iter().any(|(other, _)| other == case) {
+            self.first.push((case.to_owned(), answers.clone()));
         }
-        let first = self.first.iter().find(|(other, _)| *other == case).map(|(_, answers)| answers);
+        let first = self.first.iter().find(|(other, _)| other == case).map(|(_, answers)| answers);
         let differs = match first {
-            Some(first) => {
-                chosen.iter().zip(&answers).find(|(at, answer)| first[**at] != **answer).map(|(at, _)| *at)
-            }
+            Some(first) => chosen
+                .iter()
+                .zip(&answers)
+                .find(|(at, answer)| first.get(**at) != Some(*answer))
+                .map(|(at, _)| *at),
             None => Some(0),
         };
         let equal = if differs.is_none() { "yes" } else { "no" };
         self.rows.push([
-            target.title().to_owned(),
+            title.to_owned(),
             report,
             case.to_owned(),
             texts.len().to_string(),
@@ -112,11 +155,10 @@ impl Run<'_> {
             format!("{seconds:.1}"),
         ]);
         if let Some(at) = differs {
-            let expected = first.map(|first| first[at].clone());
-            let found = chosen.iter().position(|other| *other == at).map(|index| &answers[index]);
+            let expected = first.and_then(|first| first.get(at).cloned());
+            let found = chosen.iter().position(|other| *other == at).and_then(|index| answers.get(index));
             self.wrong.push(format!(
-                "FAILED: {}, {case}: item {at} is the first that differs: {found:?}, needed {expected:?}",
-                target.title()
+                "FAILED: {title}, {case}: item {at} is the first that differs: {found:?}, needed {expected:?}"
             ));
         }
         Ok(())
@@ -162,8 +204,8 @@ fn path(root: &Path, case: &str) -> PathBuf {
 
 /// The program of `typecase-tests` that asks the engine of this build.
 fn scores_program(root: &Path) -> Result<PathBuf> {
-    cross::run(cargo(root).args(["build", "--package", "typecase-tests", "--bin", "scores"]))?;
-    Ok(test_run::target_folder(root)?.join(format!("debug/scores{}", std::env::consts::EXE_SUFFIX)))
+    cross::run(cargo(root).args(["build", "--release", "--package", "typecase-tests", "--bin", "scores"]))?;
+    Ok(test_run::target_folder(root)?.join(format!("release/scores{}", std::env::consts::EXE_SUFFIX)))
 }
 
 fn full_command(root: &Path) -> Result<Option<PathBuf>> {

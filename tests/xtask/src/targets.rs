@@ -14,6 +14,8 @@ mod firmware;
 mod rows;
 
 pub use c::{Library, SYSTEM_LIBRARIES, library};
+pub(crate) use firmware::{LINE_BYTES as FIRMWARE_LINE_BYTES, classify_in_steps as firmware_steps};
+pub(crate) use rows::Program as Lines;
 
 /// What answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,15 +10,26 @@ use super::{Ran, Refusal};
 use crate::mcu::{self, Firmware};
 
 /// The line buffer of the firmware.
-pub(super) const LINE_BYTES: usize = 2048;
+pub(crate) const LINE_BYTES: usize = 2048;
 /// The case that it holds.
 pub(super) const CASE_NAME: &str = "news-64k";
 
 pub(super) fn classify(firmware: &Firmware, case: &Path, texts: &[Vec<u8>]) -> Result<Ran> {
     let is_held = case.file_stem().is_some_and(|stem| stem == CASE_NAME);
     ensure!(is_held, "the firmware holds {CASE_NAME}, not {}", case.display());
-    let input: Vec<u8> = texts.iter().flat_map(|text| [text.as_slice(), b"\n"].concat()).collect();
-    let ran = mcu::run(firmware, &input)?;
+    read(&mcu::run(firmware, &lines(texts))?)
+}
+
+/// The firmware with an encoder, which works in steps.
+pub(crate) fn classify_in_steps(firmware: &Firmware, texts: &[Vec<u8>]) -> Result<Ran> {
+    read(&mcu::run_encoder(firmware, &lines(texts))?.ran)
+}
+
+fn lines(texts: &[Vec<u8>]) -> Vec<u8> {
+    texts.iter().flat_map(|text| [text.as_slice(), b"\n"].concat()).collect()
+}
+
+fn read(ran: &mcu::Ran) -> Result<Ran> {
     let mut start = ran.start.split('\t').skip(1);
     let [name, digest, vectors] = [(); 3].map(|()| start.next().unwrap_or_default());
     let digest = digest.get(..15).unwrap_or(digest);

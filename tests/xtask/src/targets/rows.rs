@@ -11,24 +11,24 @@ use anyhow::{Context, Result, bail, ensure};
 use super::{Answer, Ran, Refusal};
 
 /// A program with its first arguments; the case follows, the texts come through standard input.
-pub(super) struct Program {
+pub(crate) struct Program {
     path: PathBuf,
     arguments: Vec<OsString>,
     environment: Vec<(&'static str, OsString)>,
 }
 
 impl Program {
-    pub(super) fn new<A: AsRef<OsStr>>(path: &Path, arguments: impl IntoIterator<Item = A>) -> Self {
+    pub(crate) fn new<A: AsRef<OsStr>>(path: &Path, arguments: impl IntoIterator<Item = A>) -> Self {
         let arguments = arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect();
         Self { path: path.to_owned(), arguments, environment: Vec::new() }
     }
 
-    pub(super) fn with(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
         self.environment.push((name, value.into()));
         self
     }
 
-    pub(super) fn classify(&self, case: &Path, texts: &[Vec<u8>]) -> Result<Ran> {
+    pub(crate) fn classify(&self, case: &Path, texts: &[Vec<u8>]) -> Result<Ran> {
         let input: Vec<u8> = texts.iter().flat_map(|text| [text.as_slice(), b"\n"].concat()).collect();
         let printed = succeeded(feed(&mut self.command(case), input)?)?;
         let mut lines = printed.lines();
