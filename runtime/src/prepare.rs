@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 #[cfg(feature = "encoder")]
 use crate::engine::Payload;
 use crate::engine::backend::{Program, Scorer, Unavailable, check};
-use crate::engine::{Cell, Memory, Verdict};
+use crate::engine::{Cell, Cost, Memory, Verdict, classify_batch};
 use crate::options::{Backend, Options};
 use crate::{Case, Error};
 
@@ -160,7 +160,16 @@ impl Runnable {
     /// An engine that cannot give a session is lost: see [`Session::classify`].
     #[must_use]
     pub fn session(&self) -> Session {
-        let cost = self.case().cost();
+        self.session_of(&self.case().cost())
+    }
+
+    /// As [`Self::session`], with memory for texts of up to so many tokens together: see [`Session::classify_batch`].
+    #[must_use]
+    pub fn batch_session(&self, tokens: usize) -> Session {
+        self.session_of(&self.case().batch_cost(tokens))
+    }
+
+    fn session_of(&self, cost: &Cost) -> Session {
         let other = self.0.other.as_ref().filter(|_| self.0.lost.get().is_none());
         let scorer = other.and_then(|other| match other.program.scorer() {
             Ok(scorer) => Some(scorer),
@@ -257,6 +266,29 @@ impl Session {
         });
         let verdict = case.verdict(encoded, self.numbers.get(place).unwrap_or_default());
         Ok(Verdict { backend, ..verdict })
+    }
+
+    /// Classifies texts and hands each verdict, with the number of its text, to `each`, in their order. The native engine
+    /// runs texts of an encoder together, as many as its memory has room for: see [`Runnable::batch_session`]. The
+    /// verdicts are those of [`Self::classify`].
+    ///
+    /// # Errors
+    /// As [`Self::classify`]; the texts before have been handed over.
+    pub fn classify_batch<T: AsRef<[u8]>>(
+        &mut self,
+        texts: &[T],
+        mut each: impl FnMut(usize, Verdict<'_>),
+    ) -> Result<(), Error> {
+        if self.prepared.other.is_none() {
+            let Self { ids, numbers, tokens, cells, arena, .. } = self;
+            let memory = Memory { ids, numbers, tokens, cells, arena };
+            classify_batch(&self.prepared.case, texts, memory, each);
+            return Ok(());
+        }
+        for (nth, text) in texts.iter().enumerate() {
+            each(nth, self.classify(text)?);
+        }
+        Ok(())
     }
 
     /// Runs the golden vectors of the case: ids, scores of the native engine, and scores of the engine of this session.

@@ -26,8 +26,8 @@ use typecase_case::sections::bag::NewBag;
 use typecase_case::sections::golden::NewVector;
 use typecase_case::sections::{golden, labels, provenance};
 use typecase_engine::{
-    BagShape, Calibration, Case, Cell, Error, Head, Integrity, Kind, Memory, NgramSpec, Ngrams, Pooling,
-    TextSpec, UNICODE_VERSION, Units, classify,
+    BagShape, Calibration, Case, Cell, Cost, Error, Head, Integrity, Kind, Memory, NgramSpec, Ngrams,
+    Pooling, TextSpec, UNICODE_VERSION, Units, classify,
 };
 use typecase_text::vocabulary::Builder;
 
@@ -294,7 +294,12 @@ impl Scratch {
     /// Memory for one case.
     #[must_use]
     pub fn of<B: AsRef<[u8]>>(case: &Case<B>) -> Self {
-        let cost = case.cost();
+        Self::of_cost(&case.cost())
+    }
+
+    /// So much memory.
+    #[must_use]
+    pub fn of_cost(cost: &Cost) -> Self {
         Self {
             ids: vec![0; cost.ids],
             numbers: vec![0; cost.numbers],

@@ -103,6 +103,14 @@ pub struct Cost {
     pub multiply_adds: u64,
 }
 
+impl Cost {
+    /// Bytes of the memory.
+    pub(crate) const fn bytes(&self) -> usize {
+        let Self { ids, numbers, tokens, cells, arena, .. } = *self;
+        4 * (ids + numbers + tokens) + size_of::<Cell>() * cells + 8 * arena
+    }
+}
+
 impl<B: AsRef<[u8]>> Case<B> {
     /// Checks a file from outside: every byte is covered by the digest, every rule of the format is tested.
     ///
@@ -298,9 +306,19 @@ impl<B: AsRef<[u8]>> Case<B> {
                 ..none
             },
         };
-        let Cost { ids, numbers, tokens, cells, arena, .. } = cost;
-        let scratch_bytes = 4 * (ids + numbers + tokens) + size_of::<Cell>() * cells + 8 * arena;
-        Cost { scratch_bytes, ..cost }
+        Cost { scratch_bytes: cost.bytes(), ..cost }
+    }
+
+    /// Words of the arena for so many tokens of any number of texts; 0 for a bag.
+    pub(crate) fn arena_of(&self, tokens: usize) -> usize {
+        match &self.facts.model {
+            Model::Bag(_) => {
+                let _ = tokens;
+                0
+            }
+            #[cfg(feature = "encoder")]
+            Model::Encoder(encoder) => encoder.arena_of(tokens),
+        }
     }
 
     /// Runs the golden vectors on this engine: ids and scores must be exactly those in the case.
@@ -365,6 +383,26 @@ impl<B: AsRef<[u8]>> Case<B> {
             #[cfg(feature = "encoder")]
             Model::Encoder(facts) => {
                 Forward::new(self.span(&facts.encoder), self.facts.cpu, ids).run(arena, numbers)
+            }
+        }
+    }
+
+    /// The scores of several texts of an encoder, text by text, at the front of `numbers`; `ends` says where each text ends.
+    pub(crate) fn scores_of_texts(
+        &self,
+        ids: &[u32],
+        ends: &[usize],
+        numbers: &mut [i32],
+        arena: &mut [u64],
+    ) {
+        match &self.facts.model {
+            Model::Bag(_) => {
+                let _ = (ids, ends, numbers, arena);
+            }
+            #[cfg(feature = "encoder")]
+            Model::Encoder(facts) => {
+                let section = self.span(&facts.encoder);
+                Forward::of_texts(section, self.facts.cpu, ids, ends).run(arena, numbers);
             }
         }
     }

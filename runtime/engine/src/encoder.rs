@@ -76,7 +76,12 @@ impl EncoderFacts {
 
     /// Words of the arena.
     pub(crate) fn arena(&self) -> usize {
-        Plan::of(&self.shape, self.max_ids).words()
+        self.arena_of(self.max_ids)
+    }
+
+    /// Words of the arena for so many tokens of any number of texts.
+    pub(crate) fn arena_of(&self, tokens: usize) -> usize {
+        Plan::of(&self.shape, tokens, self.max_ids.min(tokens)).words()
     }
 
     /// Multiplications and additions of the longest text.
@@ -128,12 +133,13 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(shape: &EncoderShape, tokens: usize) -> Self {
+    /// For so many tokens of texts, the longest of which has so many.
+    fn of(shape: &EncoderShape, tokens: usize, longest: usize) -> Self {
         let (width, inner) = (shape.width(), usize::from(shape.inner));
         Self {
             stream: tokens * width,
             wide: tokens * inner.max(3 * width),
-            work: work_len(inner.max(width), tokens).max(attention_work_len(tokens, shape.channels.into())),
+            work: work_len(inner.max(width), tokens).max(attention_work_len(longest, shape.channels.into())),
             tokens,
         }
     }

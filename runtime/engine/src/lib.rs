@@ -33,6 +33,7 @@ extern crate std;
 
 #[cfg(feature = "backends")]
 pub mod backend;
+mod batch;
 mod case;
 #[cfg(feature = "encoder")]
 mod encoder;
@@ -42,6 +43,7 @@ mod session;
 mod steps;
 mod tokens;
 
+pub use batch::{MOST_TEXTS, classify_batch};
 pub use case::{Case, Cost, Payload};
 pub use error::Error;
 pub use session::{Memory, Session, Verdict, classify};

@@ -118,8 +118,8 @@ impl Verdict<'_> {
 /// A case with the memory to run it.
 #[derive(Debug)]
 pub struct Session<'c, 'm, B> {
-    case: &'c Case<B>,
-    memory: Memory<'m>,
+    pub(crate) case: &'c Case<B>,
+    pub(crate) memory: Memory<'m>,
 }
 
 impl<'c, 'm, B: AsRef<[u8]>> Session<'c, 'm, B> {

@@ -166,12 +166,15 @@ pub(super) fn dearest_cell(shape: &EncoderShape, tokens: usize) -> u64 {
     cells.into_iter().map(|operator| Grid::of(operator, shape, tokens).cost as u64).max().unwrap_or(0)
 }
 
-/// An encoder over the ids of a text.
+/// An encoder over the ids of a text, or of several that stand one behind the other: then they share the rows of the
+/// matrices, and each has an attention, a pooled row and scores of its own.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Forward<'a> {
     encoder: Encoder<'a>,
     cpu: Cpu,
     ids: &'a [u32],
+    /// Where each of several texts ends; empty for one text.
+    ends: &'a [usize],
 }
 
 impl<'a> Forward<'a> {
@@ -179,10 +182,22 @@ impl<'a> Forward<'a> {
     pub(crate) fn new(section: &'a [u8], cpu: Cpu, ids: &'a [u32]) -> Self {
         let encoder = Encoder::view(section).unwrap_or(Encoder::EMPTY);
         let ids = ids.get(..usize::from(encoder.shape.positions)).unwrap_or(ids);
-        Self { encoder, cpu, ids }
+        Self { encoder, cpu, ids, ends: &[] }
     }
 
-    /// Computes the exact scores, one a class, at the front of `scores`; where they stand.
+    /// Of several texts; `ends` rises, the last one is the number of ids, and no text has more than there are positions.
+    pub(crate) fn of_texts(section: &'a [u8], cpu: Cpu, ids: &'a [u32], ends: &'a [usize]) -> Self {
+        Self { encoder: Encoder::view(section).unwrap_or(Encoder::EMPTY), cpu, ids, ends }
+    }
+
+    /// The tokens of each text.
+    fn texts(&self) -> impl Iterator<Item = Range<usize>> + use<'a> {
+        let whole = self.ends.is_empty().then_some(0..self.ids.len());
+        let starts = core::iter::once(0).chain(self.ends.iter().copied());
+        whole.into_iter().chain(starts.zip(self.ends.iter().copied()).map(|(start, end)| start..end))
+    }
+
+    /// Computes the exact scores, one a class, text by text, at the front of `scores`; where they stand.
     pub(crate) fn run(&self, arena: &mut [u64], scores: &mut [i32]) -> Range<usize> {
         let mut progress = Progress::START;
         while !progress.is_done() {
@@ -193,7 +208,7 @@ impl<'a> Forward<'a> {
 
     /// Where the scores stand.
     pub(crate) fn place(&self) -> Range<usize> {
-        0..usize::from(self.encoder.shape.classes)
+        0..usize::from(self.encoder.shape.classes) * self.ends.len().max(1)
     }
 
     /// Does what follows, for so many multiply-adds, but one cell at least.
@@ -215,7 +230,8 @@ impl<'a> Forward<'a> {
         scores: &mut [i32],
     ) -> Result<(), FormatError> {
         let shape = &self.encoder.shape;
-        let mut parts = Plan::of(shape, self.ids.len()).cut(arena).ok_or(SHORT)?;
+        let longest = self.texts().map(|text| text.len()).max().unwrap_or(0);
+        let mut parts = Plan::of(shape, self.ids.len(), longest).cut(arena).ok_or(SHORT)?;
         let mut spent = 0usize;
         while !progress.is_done() {
             let grid = Grid::of(progress.operator, shape, self.ids.len());
@@ -258,17 +274,19 @@ impl<'a> Forward<'a> {
     fn embed(&self, tokens: Range<usize>, parts: &mut Parts<'_>) -> Result<(), FormatError> {
         let width = self.encoder.shape.width();
         let embedding = self.encoder.embedding()?;
+        for text in self.texts() {
+            let (start, end) = (tokens.start.max(text.start), tokens.end.min(text.end));
+            // Positions begin anew with each text.
+            let positions = embedding.positions.chunks_exact(width).skip(start.saturating_sub(text.start));
+            let rows = parts.stream.chunks_exact_mut(width).zip(self.ids).take(end).skip(start);
+            for ((row, id), position) in rows.zip(positions) {
+                let id = *id as usize;
+                let weights = embedding.rows.get(id * width..(id + 1) * width).ok_or(SHORT)?;
+                scalar::embed(weights, *embedding.multipliers.get(id).ok_or(SHORT)?, position, row);
+            }
+        }
         let numbers = tokens.start * width..tokens.end * width;
         let stream = parts.stream.get_mut(numbers.clone()).ok_or(SHORT)?;
-        let ids = self.ids.get(tokens).ok_or(SHORT)?;
-        let positions = embedding.positions.get(numbers.clone()).ok_or(SHORT)?;
-        for ((id, row), position) in
-            ids.iter().zip(stream.chunks_exact_mut(width)).zip(positions.chunks_exact(width))
-        {
-            let id = *id as usize;
-            let weights = embedding.rows.get(id * width..(id + 1) * width).ok_or(SHORT)?;
-            scalar::embed(weights, *embedding.multipliers.get(id).ok_or(SHORT)?, position, row);
-        }
         let narrow = parts.narrow.get_mut(numbers).ok_or(SHORT)?;
         self.cpu.add_layer_norm(stream, &[], width, &norm(&embedding.norm), narrow);
         Ok(())
@@ -297,8 +315,17 @@ impl<'a> Forward<'a> {
                     shift: layer.shift,
                     exp: exp_table(),
                 };
-                let part = AttentionPart { heads: piece.lines.clone(), queries: piece.cells.clone() };
-                cpu.attention_part(wide, self.ids.len(), &attention, &part, work, narrow);
+                let width = shape.width();
+                for text in self.texts() {
+                    let part = match self.ends {
+                        [] => AttentionPart { heads: piece.lines.clone(), queries: piece.cells.clone() },
+                        // Several texts are run whole.
+                        _ => AttentionPart::all(&attention, text.len()),
+                    };
+                    let qkv = wide.get(text.start * 3 * width..text.end * 3 * width).ok_or(SHORT)?;
+                    let output = narrow.get_mut(text.start * width..text.end * width).ok_or(SHORT)?;
+                    cpu.attention_part(qkv, text.len(), &attention, &part, work, output);
+                }
             }
             Operator::Output => {
                 let Some(at) = Place::of(&layer.output, piece, narrow, other) else { return Err(SHORT) };
@@ -328,34 +355,39 @@ impl<'a> Forward<'a> {
         Ok(())
     }
 
-    /// The pooled row stands where the other numbers stood.
+    /// A text's pooled row stands where the other numbers of its first token stood.
     fn pool(&self, parts: &mut Parts<'_>) -> Result<(), FormatError> {
         let width = self.encoder.shape.width();
-        // A text without tokens has no row.
-        let Some(pooled) = parts.other.get_mut(..width) else { return Ok(()) };
-        match self.encoder.shape.pooling {
-            EncoderPooling::Mean => scalar::mean_pool(parts.stream, width, pooled),
-            EncoderPooling::First => pooled.copy_from_slice(parts.stream.get(..width).ok_or(SHORT)?),
+        for text in self.texts().filter(|text| !text.is_empty()) {
+            let stream = parts.stream.get(text.start * width..text.end * width).ok_or(SHORT)?;
+            let pooled = parts.other.get_mut(text.start * width..(text.start + 1) * width).ok_or(SHORT)?;
+            match self.encoder.shape.pooling {
+                EncoderPooling::Mean => scalar::mean_pool(stream, width, pooled),
+                EncoderPooling::First => pooled.copy_from_slice(stream.get(..width).ok_or(SHORT)?),
+            }
         }
         Ok(())
     }
 
-    /// Some classes.
-    fn head(&self, classes: Range<usize>, parts: &Parts<'_>, scores: &mut [i32]) -> Result<(), FormatError> {
+    /// Some classes of every text.
+    fn head(&self, some: Range<usize>, parts: &Parts<'_>, scores: &mut [i32]) -> Result<(), FormatError> {
         let shape = &self.encoder.shape;
         let width = shape.width();
         let head = self.encoder.head()?;
-        let scores = scores.get_mut(classes.clone()).ok_or(SHORT)?;
-        let bias = head.bias.get(classes.clone()).ok_or(SHORT)?;
-        let Some(pooled) = parts.other.get(..width) else {
-            // A text without tokens: the bias alone.
-            for (score, bias) in scores.iter_mut().zip(bias) {
-                *score = i32::from_le_bytes(*bias);
+        let bias = head.bias.get(some.clone()).ok_or(SHORT)?;
+        let weights = head.weights.get(some.start * width..some.end * width).ok_or(SHORT)?;
+        for (text, scores) in self.texts().zip(scores.chunks_mut(shape.classes.into())) {
+            let scores = scores.get_mut(some.clone()).ok_or(SHORT)?;
+            if text.is_empty() {
+                // No row: the bias alone.
+                for (score, bias) in scores.iter_mut().zip(bias) {
+                    *score = i32::from_le_bytes(*bias);
+                }
+                continue;
             }
-            return Ok(());
-        };
-        let weights = head.weights.get(classes.start * width..classes.end * width).ok_or(SHORT)?;
-        scalar::head(pooled, shape.head_shift.into(), weights, bias, scores);
+            let pooled = parts.other.get(text.start * width..(text.start + 1) * width).ok_or(SHORT)?;
+            scalar::head(pooled, shape.head_shift.into(), weights, bias, scores);
+        }
         Ok(())
     }
 }
