@@ -29,6 +29,8 @@ mod error;
 mod mmap;
 mod options;
 mod prepare;
+#[cfg(feature = "threads")]
+mod threads;
 
 use std::ops::Deref;
 use std::path::Path;
@@ -71,6 +73,12 @@ impl Case {
     #[must_use]
     pub fn on(&self, cpu: engine::Cpu) -> Self {
         Self(Arc::new(engine::Case::clone(&self.0).on(cpu)))
+    }
+
+    /// The same case with memory for a second thread.
+    #[cfg(feature = "threads")]
+    fn in_two(&self) -> Self {
+        Self(Arc::new(engine::Case::clone(&self.0).in_two(true)))
     }
 }
 

@@ -85,6 +85,9 @@ pub struct Options {
     /// The kernels with which the native engine runs an encoder; without a choice the fastest that the processor has.
     #[cfg(feature = "encoder")]
     pub cpu: Option<Cpu>,
+    /// The native engine runs an encoder on two threads. Its threads sleep between texts.
+    #[cfg(feature = "threads")]
+    pub in_two: bool,
     /// What ONNX Runtime is told.
     #[cfg(feature = "ort")]
     pub ort: OrtOptions,
@@ -130,6 +133,8 @@ impl Options {
             strict,
             #[cfg(feature = "encoder")]
             cpu: None,
+            #[cfg(feature = "threads")]
+            in_two: false,
             #[cfg(feature = "ort")]
             ort: OrtOptions::default(),
             #[cfg(feature = "wgpu")]

@@ -1,6 +1,7 @@
 //! From a case to something that runs on this machine, and the record of what was chosen.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 #[cfg(feature = "encoder")]
@@ -8,6 +9,8 @@ use crate::engine::Payload;
 use crate::engine::backend::{Program, Scorer, Unavailable, check};
 use crate::engine::{Cell, Cost, Memory, Verdict, classify_batch};
 use crate::options::{Backend, Options};
+#[cfg(feature = "threads")]
+use crate::threads::Pair;
 use crate::{Case, Error};
 
 /// What runs, and what does not.
@@ -58,6 +61,9 @@ struct Prepared {
     strict: bool,
     /// The engine was lost while it ran.
     lost: OnceLock<PassedOver>,
+    /// Two threads for an encoder.
+    #[cfg(feature = "threads")]
+    pair: Option<Pair>,
 }
 
 #[derive(Debug)]
@@ -81,6 +87,8 @@ pub fn prepare(case: &Case, options: &Options) -> Result<Runnable, Error> {
     }
     #[cfg(feature = "encoder")]
     let case = &options.cpu.map_or_else(|| case.clone(), |cpu| case.on(cpu));
+    #[cfg(feature = "threads")]
+    let case = &if options.in_two { case.in_two() } else { case.clone() };
     let mut passed_over = Vec::new();
     for candidate in options.candidates() {
         let proven = candidate.prepare(&case.view()).and_then(|program| {
@@ -90,7 +98,7 @@ pub fn prepare(case: &Case, options: &Options) -> Result<Runnable, Error> {
         match proven {
             Ok(program) => {
                 let other = Other { name: candidate.name(), label: candidate.label(), program };
-                return Ok(Runnable::new(case, Some(other), passed_over, options.strict));
+                return Runnable::new(case, Some(other), passed_over, options);
             }
             Err(why) => passed_over.push(PassedOver::new(candidate.label(), why)),
         }
@@ -119,17 +127,42 @@ pub fn prepare(case: &Case, options: &Options) -> Result<Runnable, Error> {
             },
         ));
     }
-    Ok(Runnable::new(case, None, passed_over, options.strict))
+    Runnable::new(case, None, passed_over, options)
 }
 
 impl Runnable {
-    fn new(case: &Case, other: Option<Other>, passed_over: Vec<PassedOver>, strict: bool) -> Self {
+    fn new(
+        case: &Case,
+        other: Option<Other>,
+        #[cfg_attr(not(feature = "threads"), allow(unused_mut))] mut passed_over: Vec<PassedOver>,
+        options: &Options,
+    ) -> Result<Self, Error> {
         let (backend, device) = match &other {
             Some(other) => (other.name, other.program.device().to_owned()),
             None => native(case),
         };
+        #[cfg(feature = "threads")]
+        let pair = match options.in_two.then(Pair::new).transpose() {
+            Ok(pair) => pair,
+            Err(why) => {
+                let why = PassedOver::new("second thread", why);
+                if options.strict {
+                    return Err(Error::fell_back(why));
+                }
+                passed_over.push(why);
+                None
+            }
+        };
         let report = Report { backend, device, passed_over };
-        Self(Arc::new(Prepared { case: case.clone(), other, report, strict, lost: OnceLock::new() }))
+        Ok(Self(Arc::new(Prepared {
+            case: case.clone(),
+            other,
+            report,
+            strict: options.strict,
+            lost: OnceLock::new(),
+            #[cfg(feature = "threads")]
+            pair,
+        })))
     }
 
     /// What runs, and what does not: as it is now, for an engine can be lost while it runs.
@@ -202,6 +235,16 @@ fn native(case: &Case) -> (&'static str, String) {
 }
 
 impl Prepared {
+    /// The native engine's scores.
+    #[inline]
+    fn scores(&self, ids: &[u32], numbers: &mut [i32], arena: &mut [u64]) -> Range<usize> {
+        #[cfg(feature = "threads")]
+        if let Some(pair) = &self.pair {
+            return pair.scores(&self.case, ids, numbers, arena);
+        }
+        self.case.scores_into(ids, numbers, arena)
+    }
+
     fn lose(&self, why: Unavailable) {
         let label = self.other.as_ref().map(|other| other.label.as_str()).unwrap_or_default();
         // The first cause is the one to tell.
@@ -262,7 +305,7 @@ impl Session {
             }
         };
         let (place, backend) = elsewhere.unwrap_or_else(|| {
-            (case.scores_into(ids, &mut self.numbers, &mut self.arena), Backend::Native.name())
+            (self.prepared.scores(ids, &mut self.numbers, &mut self.arena), Backend::Native.name())
         });
         let verdict = case.verdict(encoded, self.numbers.get(place).unwrap_or_default());
         Ok(Verdict { backend, ..verdict })

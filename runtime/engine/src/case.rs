@@ -25,6 +25,8 @@ use crate::error::Error;
 use crate::native;
 use crate::session::{Memory, Verdict};
 use crate::steps::Progress;
+#[cfg(feature = "encoder")]
+use crate::threads::Join;
 use crate::tokens::{self, TokenFacts};
 
 /// A checked case over its bytes: `&[u8]` in flash, or anything that owns them.
@@ -48,6 +50,9 @@ struct Facts {
     /// The kernels that run an encoder.
     #[cfg(feature = "encoder")]
     cpu: Cpu,
+    /// An encoder has memory for a second thread.
+    #[cfg(feature = "encoder")]
+    in_two: bool,
 }
 
 /// What parsing learnt of the model, and of what makes its ids.
@@ -261,6 +266,15 @@ impl<B: AsRef<[u8]>> Case<B> {
         self
     }
 
+    /// The same case with memory for a second thread of an encoder: its [`Self::cost`] is higher, and
+    /// [`Self::scores_in_two`] can be asked.
+    #[cfg(feature = "encoder")]
+    #[must_use]
+    pub fn in_two(mut self, in_two: bool) -> Self {
+        self.facts.in_two = in_two;
+        self
+    }
+
     /// Every section, in the order of the file.
     pub fn sections(&self) -> impl Iterator<Item = Section<'_>> {
         Container::parse(self.bytes(), Integrity::Structure)
@@ -301,7 +315,7 @@ impl<B: AsRef<[u8]>> Case<B> {
                 ids: encoder.max_ids,
                 numbers: encoder.shape.classes.into(),
                 cells: encoder.cells,
-                arena: encoder.arena(),
+                arena: encoder.arena(self.facts.in_two),
                 multiply_adds: encoder.multiply_adds(),
                 ..none
             },
@@ -317,7 +331,7 @@ impl<B: AsRef<[u8]>> Case<B> {
                 0
             }
             #[cfg(feature = "encoder")]
-            Model::Encoder(encoder) => encoder.arena_of(tokens),
+            Model::Encoder(encoder) => encoder.arena_of(tokens, self.facts.in_two),
         }
     }
 
@@ -384,6 +398,25 @@ impl<B: AsRef<[u8]>> Case<B> {
             Model::Encoder(facts) => {
                 Forward::new(self.span(&facts.encoder), self.facts.cpu, ids).run(arena, numbers)
             }
+        }
+    }
+
+    /// As [`Self::scores_into`], with a second thread for an encoder if the case is [`Self::in_two`]. The scores are the
+    /// same.
+    #[cfg(feature = "encoder")]
+    pub fn scores_in_two(
+        &self,
+        ids: &[u32],
+        numbers: &mut [i32],
+        arena: &mut [u64],
+        join: &dyn Join,
+    ) -> Range<usize> {
+        match &self.facts.model {
+            Model::Encoder(facts) if self.facts.in_two => {
+                let forward = Forward::new(self.span(&facts.encoder), self.facts.cpu, ids);
+                forward.with(join).run(arena, numbers)
+            }
+            _ => self.scores_into(ids, numbers, arena),
         }
     }
 
@@ -527,6 +560,8 @@ impl Facts {
             model,
             #[cfg(feature = "encoder")]
             cpu: Cpu::detect(),
+            #[cfg(feature = "encoder")]
+            in_two: false,
         })
     }
 }

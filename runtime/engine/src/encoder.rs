@@ -6,7 +6,7 @@
 //! other    tokens * width, i16      what is added to it
 //! narrow   tokens * width, u8       input of a matrix: the stream's narrow form, then what attention gives
 //! wide     tokens * max(3 width, inner), u8   queries, keys, values; then the inner numbers
-//! words    what a matrix or attention works in;  weights: one number a token
+//! words    what a matrix or attention works in, for a second thread once more;  weights: one number a token
 //! ```
 //! The real length of a text runs: nothing is padded.
 
@@ -75,13 +75,13 @@ impl EncoderFacts {
     }
 
     /// Words of the arena.
-    pub(crate) fn arena(&self) -> usize {
-        self.arena_of(self.max_ids)
+    pub(crate) fn arena(&self, in_two: bool) -> usize {
+        self.arena_of(self.max_ids, in_two)
     }
 
-    /// Words of the arena for so many tokens of any number of texts.
-    pub(crate) fn arena_of(&self, tokens: usize) -> usize {
-        Plan::of(&self.shape, tokens, self.max_ids.min(tokens)).words()
+    /// Words of the arena for so many tokens of any number of texts, on one thread or two.
+    pub(crate) fn arena_of(&self, tokens: usize, in_two: bool) -> usize {
+        Plan::of(&self.shape, tokens, self.max_ids.min(tokens), in_two).words()
     }
 
     /// Multiplications and additions of the longest text.
@@ -129,26 +129,30 @@ struct Plan {
     wide: usize,
     /// Words that a matrix works in.
     work: usize,
+    /// The same for the second thread.
+    second: usize,
     tokens: usize,
 }
 
 impl Plan {
-    /// For so many tokens of texts, the longest of which has so many.
-    fn of(shape: &EncoderShape, tokens: usize, longest: usize) -> Self {
+    /// For so many tokens of texts, the longest of which has so many, on one thread or two.
+    fn of(shape: &EncoderShape, tokens: usize, longest: usize, in_two: bool) -> Self {
         let (width, inner) = (shape.width(), usize::from(shape.inner));
         Self {
             stream: tokens * width,
             wide: tokens * inner.max(3 * width),
             work: work_len(inner.max(width), tokens).max(attention_work_len(longest, shape.channels.into())),
+            second: if in_two { work_len(inner.max(width), tokens) } else { 0 },
             tokens,
         }
     }
 
-    /// Words of each part: work, stream, other, narrow, wide, weights.
-    fn parts(&self) -> [usize; 6] {
+    /// Words of each part: work, second, stream, other, narrow, wide, weights.
+    fn parts(&self) -> [usize; 7] {
         let words = |count: usize, each: usize| (count * each).div_ceil(8);
         [
             self.work,
+            self.second,
             words(self.stream, 2),
             words(self.stream, 2),
             words(self.stream, 1),
@@ -168,14 +172,15 @@ impl Plan {
             arena = rest;
             Some(part)
         };
-        let [work, stream, other, narrow, wide, weights] = self.parts();
-        let work = next(work)?;
+        let [work, second, stream, other, narrow, wide, weights] = self.parts();
+        let (work, second) = (next(work)?, next(second)?);
         let stream = bytemuck::cast_slice_mut::<_, i16>(next(stream)?).get_mut(..self.stream)?;
         let other = bytemuck::cast_slice_mut::<_, i16>(next(other)?).get_mut(..self.stream)?;
         let narrow = bytemuck::cast_slice_mut::<_, u8>(next(narrow)?).get_mut(..self.stream)?;
         let wide = bytemuck::cast_slice_mut(next(wide)?);
         let weights = bytemuck::cast_slice_mut(next(weights)?);
-        Some(Parts { stream, other, narrow, wide, work: Work { words: work, weights } })
+        let (work, second) = (Work { words: work, weights }, Work { words: second, weights: &mut [] });
+        Some(Parts { stream, other, narrow, wide, work, second })
     }
 }
 
@@ -186,4 +191,6 @@ struct Parts<'m> {
     narrow: &'m mut [u8],
     wide: &'m mut [u8],
     work: Work<'m>,
+    /// Of the second thread; empty if there is none.
+    second: Work<'m>,
 }

@@ -41,6 +41,8 @@ mod error;
 mod native;
 mod session;
 mod steps;
+#[cfg(feature = "encoder")]
+mod threads;
 mod tokens;
 
 pub use batch::{MOST_TEXTS, classify_batch};
@@ -48,6 +50,8 @@ pub use case::{Case, Cost, Payload};
 pub use error::Error;
 pub use session::{Memory, Session, Verdict, classify};
 pub use steps::Steps;
+#[cfg(feature = "encoder")]
+pub use threads::Join;
 pub use typecase_case::sections::bag::{Bag, BagShape, Head, Pooling};
 pub use typecase_case::sections::calibration::Calibration;
 #[cfg(feature = "encoder")]

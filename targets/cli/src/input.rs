@@ -98,12 +98,17 @@ impl EngineArguments {
 
     /// Prepares a case and says which engines that were asked for do not answer.
     pub(crate) fn prepare(&self, case: &Case, backend: Backend, strict: bool) -> Result<Runnable, Failure> {
-        let runnable = typecase::prepare(case, &self.options(backend, strict)?)?;
-        if backend != Backend::Auto {
-            runnable.report().passed_over.iter().for_each(note);
-        }
-        Ok(runnable)
+        prepare(case, &self.options(backend, strict)?)
     }
+}
+
+/// Prepares a case and says which engines that were asked for do not answer.
+pub(crate) fn prepare(case: &Case, options: &Options) -> Result<Runnable, Failure> {
+    let runnable = typecase::prepare(case, options)?;
+    if options.backend != Backend::Auto {
+        runnable.report().passed_over.iter().for_each(note);
+    }
+    Ok(runnable)
 }
 
 impl CaseArguments {

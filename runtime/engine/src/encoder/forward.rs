@@ -15,6 +15,7 @@
 //!
 //! A piece is some whole lines, or some cells of one line.
 
+use core::fmt;
 use core::ops::Range;
 
 use typecase_case::Error as FormatError;
@@ -22,9 +23,12 @@ use typecase_case::Kind;
 use typecase_case::sections::encoder::{
     Encoder, EncoderPooling, EncoderShape, LayerPart, MatrixPart, NormPart,
 };
-use typecase_kernels::encoder::{Attention, AttentionPart, BLOCK, Cpu, LayerNorm, Matrix, exp_table, scalar};
+use typecase_kernels::encoder::{
+    Attention, AttentionPart, BLOCK, Cpu, LayerNorm, Matrix, Work, exp_table, scalar,
+};
 
 use super::{Parts, Plan};
+use crate::threads::{Join, half};
 
 /// What a number of the embedding or of a norm costs, in multiply-adds.
 const NUMBER: usize = 32;
@@ -168,13 +172,21 @@ pub(super) fn dearest_cell(shape: &EncoderShape, tokens: usize) -> u64 {
 
 /// An encoder over the ids of a text, or of several that stand one behind the other: then they share the rows of the
 /// matrices, and each has an attention, a pooled row and scores of its own.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Forward<'a> {
     encoder: Encoder<'a>,
     cpu: Cpu,
     ids: &'a [u32],
     /// Where each of several texts ends; empty for one text.
     ends: &'a [usize],
+    /// Lends a second thread.
+    join: Option<&'a dyn Join>,
+}
+
+impl fmt::Debug for Forward<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Forward").field("ids", &self.ids).field("ends", &self.ends).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Forward<'a> {
@@ -182,12 +194,18 @@ impl<'a> Forward<'a> {
     pub(crate) fn new(section: &'a [u8], cpu: Cpu, ids: &'a [u32]) -> Self {
         let encoder = Encoder::view(section).unwrap_or(Encoder::EMPTY);
         let ids = ids.get(..usize::from(encoder.shape.positions)).unwrap_or(ids);
-        Self { encoder, cpu, ids, ends: &[] }
+        Self { encoder, cpu, ids, ends: &[], join: None }
     }
 
     /// Of several texts; `ends` rises, the last one is the number of ids, and no text has more than there are positions.
     pub(crate) fn of_texts(section: &'a [u8], cpu: Cpu, ids: &'a [u32], ends: &'a [usize]) -> Self {
-        Self { encoder: Encoder::view(section).unwrap_or(Encoder::EMPTY), cpu, ids, ends }
+        let encoder = Encoder::view(section).unwrap_or(Encoder::EMPTY);
+        Self { encoder, cpu, ids, ends, join: None }
+    }
+
+    /// With a second thread; the arena then has work for two.
+    pub(crate) const fn with(self, join: &'a dyn Join) -> Self {
+        Self { join: Some(join), ..self }
     }
 
     /// The tokens of each text.
@@ -231,7 +249,8 @@ impl<'a> Forward<'a> {
     ) -> Result<(), FormatError> {
         let shape = &self.encoder.shape;
         let longest = self.texts().map(|text| text.len()).max().unwrap_or(0);
-        let mut parts = Plan::of(shape, self.ids.len(), longest).cut(arena).ok_or(SHORT)?;
+        let plan = Plan::of(shape, self.ids.len(), longest, self.join.is_some());
+        let mut parts = plan.cut(arena).ok_or(SHORT)?;
         let mut spent = 0usize;
         while !progress.is_done() {
             let grid = Grid::of(progress.operator, shape, self.ids.len());
@@ -300,11 +319,13 @@ impl<'a> Forward<'a> {
         parts: &mut Parts<'_>,
     ) -> Result<(), FormatError> {
         let cpu = self.cpu;
-        let Parts { stream, other, narrow, wide, work } = parts;
+        let Parts { stream, other, narrow, wide, work, second } = parts;
         match operator {
             Operator::Qkv => {
                 let Some(at) = Place::of(&layer.qkv, piece, narrow, wide) else { return Err(SHORT) };
-                cpu.linear_i8(at.input, at.rows, &at.matrix, work, at.output);
+                at.run(self.join, work, second, |at, work| {
+                    cpu.linear_i8(at.input, at.rows, &at.matrix, work, at.output);
+                });
             }
             Operator::Attention => {
                 let shape = &self.encoder.shape;
@@ -329,15 +350,21 @@ impl<'a> Forward<'a> {
             }
             Operator::Output => {
                 let Some(at) = Place::of(&layer.output, piece, narrow, other) else { return Err(SHORT) };
-                cpu.linear_i16(at.input, at.rows, &at.matrix, work, at.output);
+                at.run(self.join, work, second, |at, work| {
+                    cpu.linear_i16(at.input, at.rows, &at.matrix, work, at.output);
+                });
             }
             Operator::Inner => {
                 let Some(at) = Place::of(&layer.inner, piece, narrow, wide) else { return Err(SHORT) };
-                cpu.linear_table(at.input, at.rows, &at.matrix, layer.table, work, at.output);
+                at.run(self.join, work, second, |at, work| {
+                    cpu.linear_table(at.input, at.rows, &at.matrix, layer.table, work, at.output);
+                });
             }
             Operator::Outer => {
                 let Some(at) = Place::of(&layer.outer, piece, wide, other) else { return Err(SHORT) };
-                cpu.linear_i16(at.input, at.rows, &at.matrix, work, at.output);
+                at.run(self.join, work, second, |at, work| {
+                    cpu.linear_i16(at.input, at.rows, &at.matrix, work, at.output);
+                });
             }
             _ => {
                 let width = self.encoder.shape.width();
@@ -425,6 +452,28 @@ impl<'p, T> Place<'p, T> {
             input: input.get(lines.start * inputs..lines.end * inputs)?,
             output: output.get_mut(lines.start * outputs + first..last * outputs + end)?,
         })
+    }
+
+    /// Runs it, on two threads if there is a second one and the rows are many: each takes a part of them.
+    fn run(
+        self,
+        join: Option<&dyn Join>,
+        work: &mut Work<'_>,
+        second: &mut Work<'_>,
+        kernel: impl Fn(Place<'_, T>, &mut Work<'_>) + Sync,
+    ) where
+        T: Send,
+    {
+        let Some((join, rows)) = join.zip(half(self.rows)) else { return kernel(self, work) };
+        let Self { matrix, input, output, .. } = self;
+        // More than one row: whole ones, so that each has as many outputs as the matrix.
+        let (first, last) = input.split_at(rows * matrix.inputs);
+        let (first_out, last_out) = output.split_at_mut(rows * matrix.outputs);
+        let left = self.rows - rows;
+        join.join(
+            &mut || kernel(Place { rows, matrix, input: first, output: &mut *first_out }, work),
+            &mut || kernel(Place { rows: left, matrix, input: last, output: &mut *last_out }, second),
+        );
     }
 }
 
