@@ -26,14 +26,18 @@ mod encoder;
 pub mod env {
     extern crate alloc;
 
+    /// There is no such name.
+    #[derive(Debug)]
+    pub struct VarError;
+
     /// The two names that the tests ask for.
-    pub fn var(name: &str) -> Result<alloc::string::String, ()> {
+    pub fn var(name: &str) -> Result<alloc::string::String, VarError> {
         let value = match name {
             "TYPECASE_KERNEL_INPUTS" => option_env!("TYPECASE_KERNEL_INPUTS"),
             "TYPECASE_KERNEL" => option_env!("TYPECASE_KERNEL"),
             _ => None,
         };
-        value.map(Into::into).ok_or(())
+        value.map(Into::into).ok_or(VarError)
     }
 }
 

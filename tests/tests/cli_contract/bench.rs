@@ -132,7 +132,6 @@ fn what_cannot_be_measured_is_refused_with_what_to_do() {
             "--peers empty: no .ftz in it, one is needed",
             Some("fasttext_peer.py"),
         ),
-        ("--case x.case --threads 2", "--threads 2: a classification runs on 1 thread", None),
         ("--case x.case --lengths 0", "length 0 found, allowed are 1 to 100000", None),
         ("--case x.case --lengths 500", "length 500 found, the case takes at most ", None),
         ("--case x.case --lengths 1", "length 1 found, the case makes no text of so many tokens", None),

@@ -27,12 +27,20 @@ const NO_STD_PACKAGES: &[&str] = &["typecase-text", "typecase-case", "typecase-k
 /// What is checked on this machine of the targets that are workspaces of their own.
 const OTHER_WORKSPACES: &[(&str, &[&str])] = &[
     ("targets/mcu", &["fmt", "--check"]),
-    ("targets/mcu", &["clippy", "--locked", "--features", "tokens", "--all-targets", "--", "-D", "warnings"]),
-    ("targets/mcu", &["clippy", "--locked", "--features", "board,tokens", "--bins", "--", "-D", "warnings"]),
-    ("targets/mcu", &["test", "--locked", "--features", "tokens", "--lib"]),
+    (
+        "targets/mcu",
+        &["clippy", "--locked", "--features", "tokens,encoder", "--all-targets", "--", "-D", "warnings"],
+    ),
+    (
+        "targets/mcu",
+        &["clippy", "--locked", "--features", "board,tokens,encoder", "--bins", "--", "-D", "warnings"],
+    ),
+    ("targets/mcu", &["test", "--locked", "--features", "tokens,encoder", "--lib"]),
     ("targets/wasm", &["fmt", "--check"]),
     ("targets/wasm", &["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]),
     ("targets/wasm", &["test", "--locked", "--lib"]),
+    ("tests/bare", &["fmt", "--check"]),
+    ("tests/bare", &["clippy", "--locked", "--", "-D", "warnings"]),
 ];
 
 /// Runs every check, prints what happened, and ends with the line `N passed, N failed, N skipped`.

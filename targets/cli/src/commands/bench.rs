@@ -212,7 +212,8 @@ impl Bench {
         options.in_two = self.threads > 1;
         let runnable = input::prepare(&case, &options)?;
         runnable.session().classify(text)?;
-        let engine = Engine { backend, runnable, open_us, first_answer_us: micros(started) };
+        let (threads, first_answer_us) = (self.threads, micros(started));
+        let engine = Engine { backend, runnable, open_us, first_answer_us, threads };
         engine.is_asked_for()?;
         Ok(engine)
     }

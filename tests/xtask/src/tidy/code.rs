@@ -17,6 +17,8 @@ const UNSAFE_ALLOWED: &[&str] = &[
     "targets/mcu/src/board/memory.rs",
     // Exported names alone: `#[unsafe(no_mangle)]`.
     "targets/wasm/src/exports.rs",
+    // No operating system: ports, the heap.
+    "tests/bare/src/",
     "targets/ffi/",
 ];
 

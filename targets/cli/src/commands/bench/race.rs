@@ -24,6 +24,8 @@ pub(super) struct Engine {
     pub(super) runnable: Runnable,
     pub(super) open_us: f64,
     pub(super) first_answer_us: f64,
+    /// Threads of one classification.
+    pub(super) threads: u32,
 }
 
 impl Engine {
@@ -38,13 +40,13 @@ impl Engine {
         }
     }
 
-    fn facts(&self, threads: u32) -> Facts {
+    fn facts(&self) -> Facts {
         let report = self.runnable.report();
         Facts {
             engine: report.backend.to_owned(),
             version: report.device,
             case: self.runnable.case().name().to_owned(),
-            threads,
+            threads: self.threads,
             open_us: self.open_us,
             first_answer_us: self.first_answer_us,
             peak_rss_kib: machine::peak_rss_kib(),
@@ -71,7 +73,7 @@ pub(super) fn text_by_text(engines: &[Engine], texts: &Texts, runs: u32) -> Resu
     let mut rows = Vec::new();
     for (engine, (_, times)) in engines.iter().zip(&sessions) {
         engine.is_asked_for()?;
-        rows.push(engine.facts(1).row(texts.length, runs, times));
+        rows.push(engine.facts().row(texts.length, runs, times));
     }
     relate(&mut rows);
     Ok(rows)
@@ -174,7 +176,7 @@ impl<'e> Contender<'e> {
 
     fn row(&self, at: usize, length: u32, case: &str) -> Row {
         let facts = match &self.side {
-            Side::Ours(engine, _) => engine.facts(1),
+            Side::Ours(engine, _) => engine.facts(),
             Side::Peer(peer) => Facts {
                 engine: peer.name.clone(),
                 version: peer.version.clone(),
