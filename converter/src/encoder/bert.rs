@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use ndarray::Array2;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::ImportError;
 use super::tensors::{TensorFile, Tensors};
@@ -18,7 +18,7 @@ pub(super) const CONFIG: &str = "config.json";
 pub(super) const TENSORS: &str = "model.safetensors";
 
 /// The sizes of a network, under the names of the file.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BertConfig {
     model_type: String,
     hidden_act: String,
@@ -39,7 +39,7 @@ pub struct BertConfig {
     /// Rows of the embedding.
     pub vocab_size: usize,
     #[serde(default = "two")]
-    type_vocab_size: usize,
+    pub(super) type_vocab_size: usize,
     /// What LayerNorm adds to a variance.
     #[serde(default = "epsilon")]
     pub layer_norm_eps: f32,
@@ -118,37 +118,52 @@ pub struct Bert {
     /// Its sizes.
     pub config: BertConfig,
     /// A row an id.
-    pub(super) words: Array2<f32>,
+    pub words: Array2<f32>,
     /// A row a position, token type 0 included.
-    pub(super) positions: Array2<f32>,
-    pub(super) norm: Norm,
-    pub(super) layers: Vec<Layer>,
+    pub positions: Array2<f32>,
+    /// Of the sum of the two.
+    pub norm: Norm,
+    /// From the first to the last.
+    pub layers: Vec<Layer>,
 }
 
 /// Gain and offset of a LayerNorm.
 #[derive(Clone, Debug)]
-pub(super) struct Norm {
-    pub(super) gain: Vec<f32>,
-    pub(super) offset: Vec<f32>,
+pub struct Norm {
+    /// One a channel.
+    pub gain: Vec<f32>,
+    /// One a channel.
+    pub offset: Vec<f32>,
 }
 
 /// Outputs x inputs, and a bias.
 #[derive(Clone, Debug)]
-pub(super) struct Linear {
-    pub(super) weight: Array2<f32>,
-    pub(super) bias: Vec<f32>,
+pub struct Linear {
+    /// Outputs x inputs.
+    pub weight: Array2<f32>,
+    /// One an output.
+    pub bias: Vec<f32>,
 }
 
+/// Attention and feed-forward network, each with its residual and LayerNorm after it.
 #[derive(Clone, Debug)]
-pub(super) struct Layer {
-    pub(super) query: Linear,
-    pub(super) key: Linear,
-    pub(super) value: Linear,
-    pub(super) output: Linear,
-    pub(super) norm: Norm,
-    pub(super) inner: Linear,
-    pub(super) outer: Linear,
-    pub(super) norm_outer: Norm,
+pub struct Layer {
+    /// Of all heads.
+    pub query: Linear,
+    /// Of all heads.
+    pub key: Linear,
+    /// Of all heads.
+    pub value: Linear,
+    /// From the heads back to the stream.
+    pub output: Linear,
+    /// After attention.
+    pub norm: Norm,
+    /// Into the feed-forward network.
+    pub inner: Linear,
+    /// Out of it.
+    pub outer: Linear,
+    /// After it.
+    pub norm_outer: Norm,
 }
 
 impl Bert {
