@@ -157,7 +157,7 @@ impl Rest<'_> {
 
 /// The numbers of a tensor, row after row.
 pub(super) fn into_numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().into_vec().expect("the tensors of this crate are in f32")
+    tensor.into_data().try_into_vec().expect("the tensors of this crate are in f32")
 }
 
 /// The embeddings of the ids of a batch, row after row.
