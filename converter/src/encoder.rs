@@ -31,6 +31,7 @@ mod bert;
 mod calibrate;
 mod case;
 mod error;
+mod family;
 mod forward;
 mod head;
 mod ids;
@@ -38,9 +39,9 @@ mod parallel;
 mod quantise;
 mod save;
 mod tensors;
-mod trained;
 #[cfg(test)]
 mod tests;
+mod trained;
 
 pub use bert::{Bert, BertConfig, Layer, Linear, Norm};
 pub use case::{Labelled, convert, convert_trained};

@@ -387,7 +387,9 @@ mod tests {
     fn every_default_of_an_encoder_is_written_out() {
         let recipe = parse("name = \"a\"\n[data]\ntrain = [\"t\"]\n[encoder]\nfolder = \"m\"").unwrap();
         let written = recipe.to_toml().unwrap();
-        for line in ["pooling = \"mean\"", "head = \"linear\"", "max_tokens = 128", "rate = 0.00006", "clip = 1.0"] {
+        for line in
+            ["pooling = \"mean\"", "head = \"linear\"", "max_tokens = 128", "rate = 0.00006", "clip = 1.0"]
+        {
             assert!(written.lines().any(|l| l == line), "{line} not in\n{written}");
         }
         assert_eq!(Recipe::parse(&written, Path::new("r.toml")).unwrap().encoder, recipe.encoder);

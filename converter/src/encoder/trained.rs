@@ -131,7 +131,7 @@ impl TrainedEncoder {
         }
         let bert = Bert::load(folder)?;
         let file = TensorFile::read(&folder.join(HEAD))?;
-        let tensors = file.tensors()?;
+        let tensors = file.tensors("")?;
         let classes = self.labels.len();
         let weights = tensors.matrix("weight", classes, bert.config.hidden_size)?;
         let head = LinearHead { weights, bias: tensors.numbers("bias", &[classes])? };

@@ -69,7 +69,12 @@ impl Texts {
 
     /// All texts in batches of about the same length: of texts of one length chance decides which of them are
     /// together, and then the order of the batches. Without `random` in the order of lengths.
-    pub(super) fn batches(&self, most: usize, most_tokens: usize, random: Option<&mut Random>) -> Vec<Vec<u32>> {
+    pub(super) fn batches(
+        &self,
+        most: usize,
+        most_tokens: usize,
+        random: Option<&mut Random>,
+    ) -> Vec<Vec<u32>> {
         let mut order: Vec<u32> = (0u32..).take(self.len()).collect();
         let mut random = random;
         if let Some(random) = random.as_deref_mut() {

@@ -107,8 +107,7 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
         match NormStep.prepare::<C>(guards).compute_bound().stateful() {
             OpsKind::Tracked(step) => {
                 let reciprocals = Shape::new([normed.reciprocals.len()]);
-                let saved =
-                    [tensor(normed.standard, shape), tensor(normed.reciprocals, reciprocals), gain];
+                let saved = [tensor(normed.standard, shape), tensor(normed.reciprocals, reciprocals), gain];
                 step.finish(saved, out)
             }
             OpsKind::UnTracked(step) => step.finish(out),
@@ -164,8 +163,11 @@ impl Backward<Flex, 4> for NormStep {
             &numbers(gain),
             &numbers(&gradient),
         );
-        let (sum, of_gain, of_offset) =
-            (tensor(of.sum, gradient.shape()), tensor(of.gain, gain.shape()), tensor(of.offset, gain.shape()));
+        let (sum, of_gain, of_offset) = (
+            tensor(of.sum, gradient.shape()),
+            tensor(of.gain, gain.shape()),
+            tensor(of.offset, gain.shape()),
+        );
         let all = [sum.clone(), sum, of_gain, of_offset];
         for (parent, gradient) in ops.parents.into_iter().zip(all) {
             if let Some(parent) = parent {

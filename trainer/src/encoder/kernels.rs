@@ -228,10 +228,18 @@ pub(super) fn attention_backward(
                 let gradient = gradient.slice_axis(Axis(1), channels);
                 let mut all = matrix_mut(out, tokens, 3 * width);
                 let place = |part: usize| {
-                    Slice::from(part * width + head * shape.channels..part * width + (head + 1) * shape.channels)
+                    Slice::from(
+                        part * width + head * shape.channels..part * width + (head + 1) * shape.channels,
+                    )
                 };
                 let attended = matrix(weights, tokens, tokens);
-                general_mat_mul(1.0, &attended.t(), &gradient, 0.0, &mut all.slice_axis_mut(Axis(1), place(2)));
+                general_mat_mul(
+                    1.0,
+                    &attended.t(),
+                    &gradient,
+                    0.0,
+                    &mut all.slice_axis_mut(Axis(1), place(2)),
+                );
                 let mut of_products = matrix_mut(&mut products, tokens, tokens);
                 general_mat_mul(1.0, &gradient, &value.t(), 0.0, &mut of_products);
                 for (row, weights) in products.chunks_exact_mut(tokens).zip(weights.chunks_exact(tokens)) {
@@ -241,7 +249,13 @@ pub(super) fn attention_backward(
                 let of_products = matrix(&products, tokens, tokens);
                 let scale = shape.scale();
                 general_mat_mul(scale, &of_products, &key, 0.0, &mut all.slice_axis_mut(Axis(1), place(0)));
-                general_mat_mul(scale, &of_products.t(), &query, 0.0, &mut all.slice_axis_mut(Axis(1), place(1)));
+                general_mat_mul(
+                    scale,
+                    &of_products.t(),
+                    &query,
+                    0.0,
+                    &mut all.slice_axis_mut(Axis(1), place(1)),
+                );
             }
         });
     out

@@ -74,8 +74,7 @@ impl Leaves {
         let positions: Tensor<3> = rest.matrix().slice([0..tokens]).reshape([1, tokens, width]);
         let positions = positions.expand([texts, tokens, width]).reshape([texts * tokens, width]);
         let mut stream = fused::norm(words, positions, rest.vector(), rest.vector(), epsilon);
-        let shape =
-            AttentionShape { heads, channels: width / heads, tokens, lengths: batch.lengths.clone() };
+        let shape = AttentionShape { heads, channels: width / heads, tokens, lengths: batch.lengths.clone() };
         for _ in 0..layers {
             let context = fused::attention(rest.linear(stream.clone()), shape.clone());
             let added = rest.linear(context);
@@ -120,8 +119,7 @@ impl Leaves {
                 (states + of_tokens(&|_| 0.0, NEVER)).max_dim(1)
             }
             PoolingKind::Attention => {
-                let products: Tensor<3> =
-                    states.clone().matmul(rest.matrix()).reshape([texts, tokens, 1]);
+                let products: Tensor<3> = states.clone().matmul(rest.matrix()).reshape([texts, tokens, 1]);
                 let weights = softmax(products + of_tokens(&|_| 0.0, NEVER), 1);
                 let states: Tensor<3> = states.reshape([texts, tokens, width]);
                 (states * weights).sum_dim(1)

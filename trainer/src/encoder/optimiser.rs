@@ -217,8 +217,15 @@ mod tests {
 
     #[test]
     fn one_step_is_that_of_the_paper() {
-        let change =
-            Change { scale: 0.5, beta1: 0.9, beta2: 0.99, rate: 0.1 / 0.1, square: 1.0 / 0.01, epsilon: 1e-8, keep: 0.9 };
+        let change = Change {
+            scale: 0.5,
+            beta1: 0.9,
+            beta2: 0.99,
+            rate: 0.1 / 0.1,
+            square: 1.0 / 0.01,
+            epsilon: 1e-8,
+            keep: 0.9,
+        };
         let (mut x, mut mean, mut square) = ([2.0f32], [0.0f32], [0.0f32]);
         change.apply(&mut x, &mut mean, &mut square, &[4.0]);
         // The first step goes the learning rate far, whatever the gradient: 2 * 0.9 - 0.1.

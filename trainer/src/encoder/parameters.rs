@@ -71,7 +71,12 @@ impl Parameters {
             classes,
         };
         let mut list = List(Vec::new());
-        list.matrix("positions".to_owned(), [sizes.positions, sizes.width], bert.positions.iter().copied(), 0);
+        list.matrix(
+            "positions".to_owned(),
+            [sizes.positions, sizes.width],
+            bert.positions.iter().copied(),
+            0,
+        );
         list.norm("norm", &bert.norm, 0);
         for (number, layer) in bert.layers.iter().enumerate() {
             list.layer(&format!("layer.{number}"), layer, number + 1);
@@ -100,10 +105,12 @@ impl Parameters {
         let bert = Bert::load(folder)?;
         let path = folder.join("head.safetensors");
         let head = fs::read(&path).map_err(|e| TrainError::io(&path, e))?;
-        let bad = || TrainError::Encoder(ImportError::File {
-            path: path.clone(),
-            reason: "the head is damaged, or of other sizes".to_owned(),
-        });
+        let bad = || {
+            TrainError::Encoder(ImportError::File {
+                path: path.clone(),
+                reason: "the head is damaged, or of other sizes".to_owned(),
+            })
+        };
         let head = SafeTensors::deserialize(&head).map_err(|_| bad())?;
         let Sizes { pooling, head: kind, classes, layers, .. } = self.sizes;
         let mut read = Self::new(&bert, pooling, kind, classes, &mut Random::new(0));

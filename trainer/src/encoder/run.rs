@@ -11,11 +11,11 @@ use typecase_convert::calibrate;
 use typecase_convert::encoder::{Bert, TextIds, TrainedEncoder};
 
 use super::batches::Texts;
+use super::checkpoint;
 use super::optimiser::{AdamW, Gradient, factor};
 use super::parameters::Parameters;
 use super::state::{self, Best, Position};
 use super::step::{self, Times};
-use super::checkpoint;
 use crate::data::stratified_split;
 use crate::error::TrainError;
 use crate::evaluate::Evaluation;
@@ -126,11 +126,15 @@ impl<'a> Run<'a> {
         let positions = bert.config.max_position_embeddings;
         if encoder.max_tokens as usize > positions {
             let found = encoder.max_tokens;
-            return Err(bad(format!("encoder.max_tokens {found} found, the network has {positions} positions")));
+            return Err(bad(format!(
+                "encoder.max_tokens {found} found, the network has {positions} positions"
+            )));
         }
         if encoder.training.frozen_layers > bert.config.num_hidden_layers {
             let (found, layers) = (encoder.training.frozen_layers, bert.config.num_hidden_layers);
-            return Err(bad(format!("encoder.training.frozen_layers {found} found, the network has {layers}")));
+            return Err(bad(format!(
+                "encoder.training.frozen_layers {found} found, the network has {layers}"
+            )));
         }
         let ids = TextIds::open(encoder.network(), encoder.max_tokens)?;
         let read = read(recipe, options.data)?;
@@ -147,7 +151,10 @@ impl<'a> Run<'a> {
         let train = of(&mut split.train.iter().map(|number| *number as usize).chain(own..items.len()));
         let validation = of(&mut split.validation.iter().map(|number| *number as usize));
         if train.is_empty() || validation.is_empty() {
-            return Err(bad(format!("{} of {own} texts held out, at least 1 and not all are needed", validation.len())));
+            return Err(bad(format!(
+                "{} of {own} texts held out, at least 1 and not all are needed",
+                validation.len()
+            )));
         }
         tell.tell(&Event::Data {
             train: train.len(),
@@ -251,7 +258,9 @@ impl<'a> Run<'a> {
             self.step()?;
             let Saved { step, at } = &self.saved;
             let minutes = at.elapsed().as_secs_f64() / 60.0;
-            if self.optimiser.steps - step >= self.training.save_every || minutes >= self.training.save_minutes {
+            if self.optimiser.steps - step >= self.training.save_every
+                || minutes >= self.training.save_minutes
+            {
                 self.save()?;
             }
         }
@@ -337,8 +346,7 @@ impl<'a> Run<'a> {
     fn evaluate(&mut self) -> Result<(), TrainError> {
         let step = self.optimiser.steps;
         let stop = self.options.stop;
-        let Some(logits) =
-            step::logits(&self.parameters, &self.validation, &|| stop.load(Ordering::Relaxed))
+        let Some(logits) = step::logits(&self.parameters, &self.validation, &|| stop.load(Ordering::Relaxed))
         else {
             return Err(self.stopped());
         };
@@ -434,7 +442,12 @@ impl<'a> Run<'a> {
 
     /// The state is not saved: the last one may be worth going on from with another recipe's rate.
     fn diverged(&self, what: &'static str, value: f64) -> TrainError {
-        TrainError::Diverged { what, value, step: self.optimiser.steps + 1, folder: self.options.out.to_owned() }
+        TrainError::Diverged {
+            what,
+            value,
+            step: self.optimiser.steps + 1,
+            folder: self.options.out.to_owned(),
+        }
     }
 }
 

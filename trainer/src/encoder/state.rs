@@ -104,7 +104,8 @@ fn write(
     }
     let views = parts.iter().map(|(name, numbers)| {
         // The file is little-endian, and so is every machine that trains.
-        TensorView::new(Dtype::F32, vec![numbers.len()], bytemuck::cast_slice(numbers)).map(|view| (name, view))
+        TensorView::new(Dtype::F32, vec![numbers.len()], bytemuck::cast_slice(numbers))
+            .map(|view| (name, view))
     });
     let views = views.collect::<Result<Vec<_>, _>>().map_err(io::Error::other)?;
     safetensors::serialize_to_file(views, Some(metadata), path).map_err(|e| match e {
@@ -159,7 +160,11 @@ pub(super) fn load(
     optimiser.steps = number("steps").ok_or_else(damaged)?;
     let best = number("best_step").map(|step| {
         let float = |key: &str| number(key).map(f64::from_bits).ok_or_else(damaged);
-        Ok::<_, TrainError>(Best { step, accuracy: float("best_accuracy_bits")?, loss: float("best_loss_bits")? })
+        Ok::<_, TrainError>(Best {
+            step,
+            accuracy: float("best_accuracy_bits")?,
+            loss: float("best_loss_bits")?,
+        })
     });
     Ok(Position {
         best: best.transpose()?,

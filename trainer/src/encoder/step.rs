@@ -96,7 +96,11 @@ fn by_word(batch: &Batch, rows: &[f32], width: usize) -> BTreeMap<u32, Vec<f32>>
 }
 
 /// The logits of every text, in their order. None if `stop` says so after a batch.
-pub(super) fn logits(parameters: &Parameters, texts: &Texts, stop: &dyn Fn() -> bool) -> Option<Vec<Vec<f32>>> {
+pub(super) fn logits(
+    parameters: &Parameters,
+    texts: &Texts,
+    stop: &dyn Fn() -> bool,
+) -> Option<Vec<Vec<f32>>> {
     let device = Device::flex();
     let leaves = Leaves::new(parameters, &device, &|_| false);
     let mut all = vec![Vec::new(); texts.len()];

@@ -45,7 +45,8 @@ fn folder() -> TempDir {
     for (name, rows) in [("word", ROWS), ("position", POSITIONS), ("token_type", 2)] {
         add(format!("embeddings.{name}_embeddings.weight"), &[rows, WIDTH], 0.0, 0.5);
     }
-    let norms = (0..2).flat_map(|layer| ["attention.output", "output"].map(|n| format!("encoder.layer.{layer}.{n}")));
+    let norms =
+        (0..2).flat_map(|layer| ["attention.output", "output"].map(|n| format!("encoder.layer.{layer}.{n}")));
     for name in norms.chain(["embeddings".to_owned()]) {
         add(format!("{name}.LayerNorm.weight"), &[WIDTH], 0.9, 0.3);
         add(format!("{name}.LayerNorm.bias"), &[WIDTH], 0.0, 0.3);

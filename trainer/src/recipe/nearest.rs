@@ -37,7 +37,9 @@ mod tests {
 
     #[test]
     fn distances_count_letters() {
-        for (from, to, expected) in [("", "abc", 3), ("epoch", "epochs", 1), ("rate", "rate", 0), ("clp", "clip", 1)] {
+        for (from, to, expected) in
+            [("", "abc", 3), ("epoch", "epochs", 1), ("rate", "rate", 0), ("clp", "clip", 1)]
+        {
             assert_eq!(distance(from, to), expected, "{from} to {to}");
         }
     }

@@ -19,7 +19,8 @@ const HEAD_TEXTS: [usize; 2] = [8000, 2000];
 /// Turn a checkpoint or a BERT of Hugging Face into a case: prune, quantise, prove, gate.
 #[derive(Debug, Args)]
 pub(crate) struct Convert {
-    /// The checkpoint's folder, or that of a BERT: config.json, model.safetensors, tokenizer.json
+    /// The checkpoint's folder, or that of a BERT (DistilBERT, ELECTRA, RoBERTa): config.json, model.safetensors,
+    /// tokenizer.json
     source: PathBuf,
     /// The case to write
     #[arg(short, long, value_name = "FILE")]
@@ -77,8 +78,9 @@ impl Convert {
         let held_out = self.held_out(&trained.labels)?;
         if held_out.is_empty() {
             let message = format!("{}: no labelled texts found", self.source.display());
-            return Err(Failure::input(message)
-                .help("--calibration FILE: the ranges of the integers come from texts that training did not see"));
+            return Err(Failure::input(message).help(
+                "--calibration FILE: the ranges of the integers come from texts that training did not see",
+            ));
         }
         let import = ImportOptions::default();
         let converted =

@@ -48,7 +48,11 @@ impl Reference {
         let mut next = || list.next().unwrap().as_slice();
         let positions = next();
         let mut stream: Rows = (0..ids.len())
-            .map(|at| (0..width).map(|j| self.words[ids[at] as usize * width + j] + positions[at * width + j]).collect())
+            .map(|at| {
+                (0..width)
+                    .map(|j| self.words[ids[at] as usize * width + j] + positions[at * width + j])
+                    .collect()
+            })
             .collect();
         self.norm(&mut stream, next(), next());
         for _ in 0..layers {
@@ -96,7 +100,9 @@ impl Reference {
 fn linear(rows: &Rows, weight: &[f64], bias: &[f64]) -> Rows {
     let n = bias.len();
     let of = |row: &Vec<f64>| {
-        (0..n).map(|j| bias[j] + row.iter().enumerate().map(|(i, x)| x * weight[i * n + j]).sum::<f64>()).collect()
+        (0..n)
+            .map(|j| bias[j] + row.iter().enumerate().map(|(i, x)| x * weight[i * n + j]).sum::<f64>())
+            .collect()
     };
     rows.iter().map(of).collect()
 }
@@ -111,7 +117,8 @@ fn attend(qkv: &Rows, width: usize, heads: usize) -> Rows {
                 |key: &Vec<f64>| (0..channels).map(|j| at(query, 0, j) * at(key, 1, j)).sum::<f64>();
             let weights = softmax(qkv.iter().map(|key| product(key) / (channels as f64).sqrt()).collect());
             for j in 0..channels {
-                out[head * channels + j] = qkv.iter().zip(&weights).map(|(value, w)| at(value, 2, j) * w).sum();
+                out[head * channels + j] =
+                    qkv.iter().zip(&weights).map(|(value, w)| at(value, 2, j) * w).sum();
             }
         }
     }
@@ -190,7 +197,11 @@ fn loss_and_gradients_are_those_of_a_network_in_f64() {
                 let expected = difference(&|reference, step| reference.list[number][at] += step);
                 let name = &parameter.name;
                 let error = (f64::from(got[at]) - expected).abs();
-                assert!(error < 2e-5 + 1e-4 * expected.abs(), "{pooling:?} {name}[{at}]: {}, expected {expected}", got[at]);
+                assert!(
+                    error < 2e-5 + 1e-4 * expected.abs(),
+                    "{pooling:?} {name}[{at}]: {}, expected {expected}",
+                    got[at]
+                );
             }
         }
         for (id, row) in &gradient.words {
@@ -198,7 +209,11 @@ fn loss_and_gradients_are_those_of_a_network_in_f64() {
             let place = *id as usize * WIDTH + at;
             let expected = difference(&|reference, step| reference.words[place] += step);
             let error = (f64::from(row[at]) - expected).abs();
-            assert!(error < 2e-5 + 1e-4 * expected.abs(), "{pooling:?} word {id}: {}, expected {expected}", row[at]);
+            assert!(
+                error < 2e-5 + 1e-4 * expected.abs(),
+                "{pooling:?} word {id}: {}, expected {expected}",
+                row[at]
+            );
         }
         let mut ids: Vec<u32> = batch.places().map(|place| batch.ids[place]).collect();
         ids.sort_unstable();

@@ -58,7 +58,8 @@ fn minilm_is_that_of_the_importer() {
     let ids = TextIds::open(&folder, 128).unwrap();
     let sentences = ["Oil prices soar", "The striker, 31, scored twice on Sunday as his team won.", "a", ""];
     let long = "The chip maker said that sales of its new processor rose by a third. ".repeat(9);
-    let texts = Texts::new(&ids, &sentences.into_iter().chain([long.as_str()]).map(|t| (t, 0)).collect::<Vec<_>>());
+    let texts =
+        Texts::new(&ids, &sentences.into_iter().chain([long.as_str()]).map(|t| (t, 0)).collect::<Vec<_>>());
     for pooling in [EncoderPooling::Mean, EncoderPooling::First] {
         let largest = difference(Bert::load(&folder).unwrap(), pooling, &texts);
         eprintln!("{pooling:?}: the largest difference is {largest}");

@@ -163,7 +163,11 @@ fn what_does_not_fit_is_refused_by_name() {
     let frozen = with(&|encoder| encoder.training.frozen_layers = 3);
     assert_eq!(refused(&frozen, false), "tiny: encoder.training.frozen_layers 3 found, the network has 2");
     let absent = with(&|encoder| encoder.found = Some(out.path().join("none")));
-    assert!(refused(&absent, false).ends_with("none/config.json: no such file"), "{}", refused(&absent, false));
+    assert!(
+        refused(&absent, false).ends_with("none/config.json: no such file"),
+        "{}",
+        refused(&absent, false)
+    );
     assert!(refused(&base(), true).contains("no saved state found"), "{}", refused(&base(), true));
     let mut bag = base();
     bag.encoder = None;
@@ -175,7 +179,10 @@ fn what_does_not_fit_is_refused_by_name() {
     assert!(matches!(stopped, Err(TrainError::Stopped { .. })), "{stopped:?}");
     let other = with(&|encoder| encoder.training.rate = 1e-3);
     let message = refused(&other, true);
-    assert!(message.ends_with("is of another recipe, seed, data or network, all must be the same"), "{message}");
+    assert!(
+        message.ends_with("is of another recipe, seed, data or network, all must be the same"),
+        "{message}"
+    );
     let path = out.path().join("state.safetensors");
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() - 8]).unwrap();
