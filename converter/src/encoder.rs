@@ -31,21 +31,25 @@ mod bert;
 mod calibrate;
 mod case;
 mod error;
+mod family;
 mod forward;
 mod head;
 mod ids;
 mod parallel;
 mod quantise;
+mod save;
 mod tensors;
 #[cfg(test)]
 mod tests;
+mod trained;
 
-pub use bert::{Bert, BertConfig};
-pub use case::{Labelled, convert};
+pub use bert::{Bert, BertConfig, Layer, Linear, Norm};
+pub use case::{Labelled, convert, convert_trained};
 pub use error::ImportError;
 pub use forward::{Part, Watch};
 pub use head::LinearHead;
 pub use ids::TextIds;
+pub use trained::{HeadKind, PoolingKind, TrainedEncoder};
 
 use calibrate::Calibration;
 use quantise::{Choices, Quantised, quantise};
@@ -167,7 +171,41 @@ pub fn import(
     options.check()?;
     check_texts(texts, classes, options)?;
     let bert = Bert::load(folder)?;
-    let positions = bert.config.max_position_embeddings.min(options.max_tokens as usize);
+    let ids = checked_ids(&bert, texts, tokenize, options)?;
+    let rows = parallel::map(&ids, |ids| pooled(&bert, options.pooling, ids))?;
+    let rows = Array2::from_shape_vec((ids.len(), bert.config.hidden_size), rows.concat())
+        .map_err(|error| ImportError::Texts(error.to_string()))?;
+    let labels: Vec<u32> = texts.iter().map(|(_, label)| *label).collect();
+    let (head, l2, held_out) = fit(&rows, &labels, classes, options);
+    let report = ImportReport { texts: ids.len(), calibration_texts: 0, l2, held_out };
+    in_integers(Network { bert, pooling: options.pooling, head }, &ids, options, report)
+}
+
+/// Imports a network whose head was trained with it; the texts set the ranges alone.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_trained(
+    network: Network,
+    texts: &[(String, u32)],
+    tokenize: &dyn Fn(&str) -> Vec<u32>,
+    options: &ImportOptions,
+) -> Result<Imported, ImportError> {
+    options.check()?;
+    check_texts(texts, network.head.bias.len(), options)?;
+    let ids = checked_ids(&network.bert, texts, tokenize, options)?;
+    let report = ImportReport { texts: 0, calibration_texts: 0, l2: 0.0, held_out: Vec::new() };
+    in_integers(network, &ids, options, report)
+}
+
+/// The ids of the texts, all of which the network takes.
+fn checked_ids(
+    bert: &Bert,
+    texts: &[(String, u32)],
+    tokenize: &dyn Fn(&str) -> Vec<u32>,
+    options: &ImportOptions,
+) -> Result<Vec<Vec<u32>>, ImportError> {
+    let positions = positions(bert, options);
     let ids: Vec<Vec<u32>> = texts.iter().map(|(text, _)| tokenize(text)).collect();
     for ids in &ids {
         bert.check_ids(ids)?;
@@ -178,21 +216,29 @@ pub fn import(
             )));
         }
     }
-    let rows = parallel::map(&ids, |ids| pooled(&bert, options.pooling, ids))?;
-    let rows = Array2::from_shape_vec((ids.len(), bert.config.hidden_size), rows.concat())
-        .map_err(|error| ImportError::Texts(error.to_string()))?;
-    let labels: Vec<u32> = texts.iter().map(|(_, label)| *label).collect();
-    let (head, l2, held_out) = fit(&rows, &labels, classes, options);
+    Ok(ids)
+}
 
+fn positions(bert: &Bert, options: &ImportOptions) -> usize {
+    bert.config.max_position_embeddings.min(options.max_tokens as usize)
+}
+
+/// Ranges from some of the texts, then the section.
+fn in_integers(
+    network: Network,
+    ids: &[Vec<u32>],
+    options: &ImportOptions,
+    report: ImportReport,
+) -> Result<Imported, ImportError> {
+    let Network { bert, head, pooling } = &network;
     let count = options.calibration_texts.min(ids.len());
     let sample: Vec<&[u32]> = (0..count).map(|at| ids[at * ids.len() / count].as_slice()).collect();
-    let calibration = Calibration::of(&bert, &sample)?;
-    let choices = Choices { positions, pooling: options.pooling, alpha: options.alpha };
+    let calibration = Calibration::of(bert, &sample)?;
+    let choices = Choices { positions: positions(bert, options), pooling: *pooling, alpha: options.alpha };
     let Quantised { section, shape, score_scale, pooled_scale } =
-        quantise(&bert, &head, &calibration, choices)?;
-    let report = ImportReport { texts: ids.len(), calibration_texts: count, l2, held_out };
-    let reference = Network { bert, pooling: options.pooling, head };
-    Ok(Imported { section, shape, score_scale, pooled_scale, report, reference })
+        quantise(bert, head, &calibration, choices)?;
+    let report = ImportReport { calibration_texts: count, ..report };
+    Ok(Imported { section, shape, score_scale, pooled_scale, report, reference: network })
 }
 
 /// The head of all texts, with the strength that was best for the held-out ones; of equal ones the stronger.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use typecase_convert::ConvertError;
+use typecase_convert::encoder::ImportError;
 
 use crate::data::DataError;
 
@@ -48,6 +49,29 @@ pub enum TrainError {
         /// Epochs done in it.
         epoch: usize,
         /// Where `resume` finds the state.
+        folder: PathBuf,
+    },
+    /// The network or its tokenizer cannot be read, or the checkpoint not written.
+    #[error(transparent)]
+    Encoder(#[from] ImportError),
+    /// Training of an encoder was interrupted; the state is saved.
+    #[error("training: interrupted after step {step}, the state is saved in {}", .folder.display())]
+    Stopped {
+        /// Steps done.
+        step: u64,
+        /// Where `resume` finds the state.
+        folder: PathBuf,
+    },
+    /// A number is not finite any more: the run cannot go on.
+    #[error("training: {what} of step {step} is {value}, a lower rate or a lower clip may help; what was saved before stays in {}", .folder.display())]
+    Diverged {
+        /// The loss, or the length of the gradient.
+        what: &'static str,
+        /// What it is.
+        value: f64,
+        /// The step, from 1.
+        step: u64,
+        /// Where the last state and the best checkpoint are, if there are any.
         folder: PathBuf,
     },
     /// No vocabulary can be learnt.

@@ -14,6 +14,8 @@ mod bag;
 mod corpus;
 pub mod data;
 mod dual;
+#[cfg(feature = "encoders")]
+pub mod encoder;
 mod error;
 pub mod evaluate;
 mod log;
@@ -27,6 +29,6 @@ pub mod vocabulary;
 
 pub use error::TrainError;
 pub use log::Event;
-pub use recipe::{ClassWeights, DataRecipe, Recipe, TrainRecipe};
+pub use recipe::{ClassWeights, DataRecipe, EncoderRecipe, EncoderTraining, Recipe, Schedule, TrainRecipe};
 pub use tokenizer::TokenizerRecipe;
 pub use train::{TrainOptions, Trained, train};

@@ -58,6 +58,78 @@ pub enum Event {
         /// Wall clock since the run began.
         seconds: f64,
     },
+    /// The encoder and its texts are ready.
+    Encoder {
+        /// Numbers of the network and its head.
+        parameters: usize,
+        /// Layers.
+        layers: usize,
+        /// Tokens of the texts to learn from.
+        tokens: usize,
+        /// Steps of the whole run.
+        steps: u64,
+        /// Time to cut the texts into tokens.
+        seconds: f64,
+    },
+    /// The run of an encoder goes on from a saved state.
+    ResumedAt {
+        /// Steps done.
+        step: u64,
+    },
+    /// Some steps of an encoder are done.
+    Steps {
+        /// Steps done.
+        step: u64,
+        /// Steps of the whole run.
+        steps: u64,
+        /// Mean loss of these steps.
+        loss: f64,
+        /// Learning rate of the last of them.
+        rate: f64,
+        /// Length of the last gradient, before it was cut.
+        gradient: f64,
+        /// Tokens a second, of everything.
+        tokens_per_second: f64,
+        /// Shares of the time: making batches, forward, backward, optimiser.
+        shares: [f64; 4],
+        /// Wall clock since the run began or went on.
+        seconds: f64,
+    },
+    /// An encoder was evaluated on the validation split.
+    Evaluated {
+        /// Steps done.
+        step: u64,
+        /// Mean cross-entropy, without label smoothing.
+        validation_loss: f64,
+        /// Share that comes out right.
+        validation_accuracy: f64,
+        /// Is it the best so far?
+        best: bool,
+        /// Wall clock since the run began or went on.
+        seconds: f64,
+    },
+    /// The state was saved.
+    Saved {
+        /// Steps done.
+        step: u64,
+        /// Time that it took.
+        seconds: f64,
+    },
+    /// The run of an encoder is over.
+    EncoderDone {
+        /// Steps after which the checkpoint was the best.
+        step: u64,
+        /// Share of the validation split that the checkpoint gets right.
+        validation_accuracy: f64,
+        /// Wilson 95 % interval.
+        ci95: [f64; 2],
+        /// Expected calibration error, after temperature.
+        ece: f64,
+        /// Fitted on the validation split.
+        temperature: f32,
+        /// Wall clock since the run began or went on.
+        seconds: f64,
+    },
     /// The run is over.
     Done {
         /// Features of the checkpoint.

@@ -11,6 +11,11 @@ use crate::data::{Format, ReadOptions};
 use crate::error::TrainError;
 use crate::tokenizer::TokenizerRecipe;
 
+mod encoder;
+mod nearest;
+
+pub use encoder::{EncoderRecipe, EncoderTraining, Schedule};
+
 /// A whole recipe. Everything but the name and the data has a default.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +31,8 @@ pub struct Recipe {
     pub text: TextSettings,
     /// A sub-word tokenizer, whose tokens take the place of words.
     pub tokenizer: Option<TokenizerRecipe>,
+    /// A pre-trained encoder to fine-tune, instead of a bag; of `train` only the seed counts then.
+    pub encoder: Option<EncoderRecipe>,
     /// How the model learns.
     #[serde(default)]
     pub train: TrainRecipe,
@@ -173,6 +180,9 @@ impl Recipe {
         if let Some(tokenizer) = &mut recipe.tokenizer {
             tokenizer.read(path)?;
         }
+        if let Some(encoder) = &mut recipe.encoder {
+            encoder.find(path);
+        }
         Ok(recipe)
     }
 
@@ -184,7 +194,7 @@ impl Recipe {
         let bad = |reason: String| TrainError::Recipe { path: path.to_owned(), reason };
         let recipe: Self = toml::from_str(text).map_err(|e| {
             let line = e.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-            bad(format!("line {line}: {}", e.message().replace('\n', ", ")))
+            bad(format!("line {line}: {}", nearest::with_nearest(&e.message().replace('\n', ", "))))
         })?;
         recipe.check().map_err(bad)?;
         Ok(recipe)
@@ -209,6 +219,12 @@ impl Recipe {
         self.text.ngrams().map_err(|e| e.to_string())?;
         self.text.check_units(self.tokenizer.is_some()).map_err(|e| e.to_string())?;
         self.tokenizer.as_ref().map_or(Ok(()), TokenizerRecipe::check)?;
+        if let Some(encoder) = &self.encoder {
+            if self.tokenizer.is_some() {
+                return Err("encoder and tokenizer found, an encoder has its own tokenizer".to_owned());
+            }
+            encoder.check()?;
+        }
         if keep.contains(&0) || !keep.is_sorted_by(|a, b| a > b) {
             return Err(format!("train.keep {keep:?} found, allowed are falling numbers above 0"));
         }
@@ -237,6 +253,18 @@ impl Recipe {
             return Err(format!("train.offset {} found, allowed are -1 to 1", self.train.offset));
         }
         Ok(())
+    }
+
+    /// The recipe with every default written out.
+    ///
+    /// # Errors
+    /// [`TrainError::Recipe`] if a value has no form in TOML.
+    pub fn to_toml(&self) -> Result<String, TrainError> {
+        let bad = |e: toml::ser::Error| TrainError::Recipe {
+            path: self.name.clone().into(),
+            reason: e.to_string(),
+        };
+        toml::to_string(self).map_err(bad)
     }
 
     /// How the data files are read.
@@ -316,6 +344,55 @@ mod tests {
         }
         let message = parse("name = \"a\"\n[data]\ntrain = [\"t\"]\n[train]\nepoch = 3").unwrap_err();
         assert!(message.starts_with("r.toml: line 5: unknown field `epoch`"), "{message}");
+        assert!(message.ends_with("; the nearest is `epochs`"), "{message}");
+    }
+
+    #[test]
+    fn mistakes_of_an_encoder_are_named() {
+        let parse = |table: &str| {
+            parse(&format!("name = \"a\"\n[data]\ntrain = [\"t\"]\n[encoder]\nfolder = \"m\"\n{table}"))
+        };
+        let table = [
+            ("max_tokens = 0", "r.toml: encoder.max_tokens 0 found, allowed are 1 to 4096"),
+            (
+                "[encoder.training]\nbatch = 0",
+                "r.toml: encoder.training.batch 0 found, allowed are 1 to 1048576",
+            ),
+            (
+                "[encoder.training]\nrate = 0.0",
+                "r.toml: encoder.training.rate 0 found, allowed are above 0 to 1",
+            ),
+            (
+                "[encoder.training]\nwarm_up = 1.5",
+                "r.toml: encoder.training.warm_up 1.5 found, allowed are 0 to 1",
+            ),
+            (
+                "[tokenizer]\nlearn = \"bpe\"",
+                "r.toml: encoder and tokenizer found, an encoder has its own tokenizer",
+            ),
+        ];
+        for (text, expected) in table {
+            assert_eq!(parse(text).map(|_| ()).unwrap_err(), expected);
+        }
+        let message = parse("[encoder.training]\nlearning_rate = 1e-5").unwrap_err();
+        assert!(message.starts_with("r.toml: line 7: unknown field `learning_rate`"), "{message}");
+        let message = parse("[encoder.training]\nlabel_smooting = 0.1").unwrap_err();
+        assert!(message.ends_with("; the nearest is `label_smoothing`"), "{message}");
+        let message = parse("pooling = \"men\"").unwrap_err();
+        assert!(message.contains("unknown variant `men`"), "{message}");
+        assert!(message.ends_with("; the nearest is `mean`"), "{message}");
+    }
+
+    #[test]
+    fn every_default_of_an_encoder_is_written_out() {
+        let recipe = parse("name = \"a\"\n[data]\ntrain = [\"t\"]\n[encoder]\nfolder = \"m\"").unwrap();
+        let written = recipe.to_toml().unwrap();
+        for line in
+            ["pooling = \"mean\"", "head = \"linear\"", "max_tokens = 128", "rate = 0.00006", "clip = 1.0"]
+        {
+            assert!(written.lines().any(|l| l == line), "{line} not in\n{written}");
+        }
+        assert_eq!(Recipe::parse(&written, Path::new("r.toml")).unwrap().encoder, recipe.encoder);
     }
 
     #[test]

@@ -59,6 +59,10 @@ pub fn train(
     options: &TrainOptions<'_>,
     on_event: &mut (dyn FnMut(&Event) + Send),
 ) -> Result<Trained, TrainError> {
+    if recipe.encoder.is_some() {
+        let reason = "encoder found, this function trains bags".to_owned();
+        return Err(TrainError::Recipe { path: recipe.name.clone().into(), reason });
+    }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.max(1)).build();
     let pool = pool.map_err(|e| TrainError::Threads(e.to_string()))?;
     pool.install(|| run(recipe, options, on_event))
@@ -178,17 +182,17 @@ fn run(
 }
 
 /// All labelled texts: those that may be held out first.
-struct Read {
-    dataset: Dataset,
+pub(crate) struct Read {
+    pub(crate) dataset: Dataset,
     /// Names of the files, for the case.
-    files: Vec<String>,
-    own_items: usize,
-    skipped: u64,
+    pub(crate) files: Vec<String>,
+    pub(crate) own_items: usize,
+    pub(crate) skipped: u64,
     /// Of the files' digests, in hexadecimal.
-    sha256: String,
+    pub(crate) sha256: String,
 }
 
-fn read(recipe: &Recipe, folder: &Path) -> Result<Read, TrainError> {
+pub(crate) fn read(recipe: &Recipe, folder: &Path) -> Result<Read, TrainError> {
     let mut options = recipe.read_options();
     let mut hasher = Sha256::new();
     let (mut own_items, mut skipped) = (0, 0);
@@ -241,10 +245,21 @@ fn calibrate_and_evaluate(
     };
     let labels: Vec<u32> = validation.iter().map(|(_, label)| *label).collect();
     checkpoint.temperature = calibrate::temperature(&logits, &labels);
-    let sharpness = f64::from(1.0 / checkpoint.temperature);
+    evaluate(&checkpoint.name, &checkpoint.labels, &logits, &labels, checkpoint.temperature)
+}
+
+/// How good logits are.
+pub(crate) fn evaluate(
+    name: &str,
+    names: &[String],
+    logits: &[Vec<f32>],
+    labels: &[u32],
+    temperature: f32,
+) -> Result<Evaluation, TrainError> {
+    let sharpness = f64::from(1.0 / temperature);
     let predictions: Vec<Prediction> = (0u32..)
-        .zip(&logits)
-        .zip(&labels)
+        .zip(logits)
+        .zip(labels)
         .map(|((_, logits), &truth)| {
             let best = logits
                 .iter()
@@ -257,11 +272,15 @@ fn calibrate_and_evaluate(
             Prediction { truth, predicted, probability: (-loss).exp().min(1.0) as f32, abstained: false }
         })
         .collect();
-    Evaluation::new(&checkpoint.labels, &predictions)
-        .map_err(|e| TrainError::Recipe { path: checkpoint.name.clone().into(), reason: e.to_string() })
+    Evaluation::new(names, &predictions)
+        .map_err(|e| TrainError::Recipe { path: name.into(), reason: e.to_string() })
 }
 
-fn write_validation(out: &Path, labels: &[String], validation: &[(String, u32)]) -> Result<(), TrainError> {
+pub(crate) fn write_validation(
+    out: &Path,
+    labels: &[String],
+    validation: &[(String, u32)],
+) -> Result<(), TrainError> {
     let mut lines = String::new();
     for (text, label) in validation {
         lines += &serde_json::json!({ "text": text, "label": labels[*label as usize] }).to_string();
@@ -273,7 +292,7 @@ fn write_validation(out: &Path, labels: &[String], validation: &[(String, u32)])
 
 /// Leaves the recipe and its golden texts with the checkpoint, so that `convert` needs nothing else. The path, and the
 /// SHA-256 of what was written.
-fn write_recipe(out: &Path, recipe: &Recipe) -> Result<(PathBuf, String), TrainError> {
+pub(crate) fn write_recipe(out: &Path, recipe: &Recipe) -> Result<(PathBuf, String), TrainError> {
     let mut recipe = recipe.clone();
     if recipe.convert.golden_texts.is_empty() {
         recipe.golden = None;
@@ -287,7 +306,7 @@ fn write_recipe(out: &Path, recipe: &Recipe) -> Result<(PathBuf, String), TrainE
         *file = "tokenizer.json".into();
     }
     let path = out.join("recipe.toml");
-    let text = to_toml(&recipe)?;
+    let text = recipe.to_toml()?;
     fs::write(&path, &text).map_err(|e| TrainError::io(&path, e))?;
     Ok((path, hex(&Sha256::digest(text))))
 }
@@ -296,27 +315,21 @@ fn write_recipe(out: &Path, recipe: &Recipe) -> Result<(PathBuf, String), TrainE
 fn run_digest(recipe: &Recipe, data: &str) -> Result<String, TrainError> {
     let deciding = Recipe { golden: None, convert: typecase_convert::Options::default(), ..recipe.clone() };
     let tokenizer = recipe.tokenizer.as_ref().map_or("", TokenizerRecipe::content);
-    Ok(hex(&Sha256::digest(format!("{}{data}{tokenizer}", to_toml(&deciding)?))))
+    Ok(hex(&Sha256::digest(format!("{}{data}{tokenizer}", deciding.to_toml()?))))
 }
 
-fn to_toml(recipe: &Recipe) -> Result<String, TrainError> {
-    let bad =
-        |e: toml::ser::Error| TrainError::Recipe { path: recipe.name.clone().into(), reason: e.to_string() };
-    toml::to_string(recipe).map_err(bad)
-}
-
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// `log.jsonl`: one event a line.
-struct Log {
+pub(crate) struct Log {
     path: PathBuf,
     file: File,
 }
 
 impl Log {
-    fn open(out: &Path, append: bool) -> Result<Self, TrainError> {
+    pub(crate) fn open(out: &Path, append: bool) -> Result<Self, TrainError> {
         let path = out.join("log.jsonl");
         let mut options = File::options();
         options.create(true).write(true).append(append).truncate(!append);
@@ -324,7 +337,7 @@ impl Log {
         Ok(Self { path, file })
     }
 
-    fn write(&mut self, event: &Event) -> Result<(), TrainError> {
+    pub(crate) fn write(&mut self, event: &Event) -> Result<(), TrainError> {
         let mut line = serde_json::to_string(event).unwrap_or_default();
         line.push('\n');
         self.file.write_all(line.as_bytes()).map_err(|e| TrainError::io(&self.path, e))

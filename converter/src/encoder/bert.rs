@@ -1,4 +1,5 @@
-//! A BERT as Hugging Face stores it: `config.json` and `model.safetensors`.
+//! A BERT as Hugging Face stores it: `config.json` and `model.safetensors`. Networks that compute the same become one
+//! when they are read (see `family.rs`).
 //!
 //! # Source
 //! `transformers`, `modeling_bert.py`: names of the tensors, order of the operations (see `forward.rs`).
@@ -6,10 +7,11 @@
 use std::fs;
 use std::path::Path;
 
-use ndarray::Array2;
-use serde::Deserialize;
+use ndarray::{Array2, Axis};
+use serde::{Deserialize, Serialize};
 
 use super::error::ImportError;
+use super::family::{Family, Names};
 use super::tensors::{TensorFile, Tensors};
 
 /// The file with the sizes.
@@ -17,32 +19,41 @@ pub(super) const CONFIG: &str = "config.json";
 /// The file with the numbers.
 pub(super) const TENSORS: &str = "model.safetensors";
 
-/// The sizes of a network, under the names of the file.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+/// The sizes of a network, under the names of the file; DistilBERT has others for some.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BertConfig {
     model_type: String,
+    #[serde(alias = "activation")]
     hidden_act: String,
     #[serde(default = "absolute")]
     position_embedding_type: String,
     #[serde(default)]
     is_decoder: bool,
     /// Numbers of a token.
+    #[serde(alias = "dim")]
     pub hidden_size: usize,
     /// Heads of attention.
+    #[serde(alias = "n_heads")]
     pub num_attention_heads: usize,
     /// Layers.
+    #[serde(alias = "n_layers")]
     pub num_hidden_layers: usize,
     /// Width within the feed-forward network.
+    #[serde(alias = "hidden_dim")]
     pub intermediate_size: usize,
     /// Tokens of the longest text.
     pub max_position_embeddings: usize,
     /// Rows of the embedding.
     pub vocab_size: usize,
     #[serde(default = "two")]
-    type_vocab_size: usize,
+    pub(super) type_vocab_size: usize,
     /// What LayerNorm adds to a variance.
     #[serde(default = "epsilon")]
     pub layer_norm_eps: f32,
+    #[serde(default, skip_serializing)]
+    embedding_size: Option<usize>,
+    #[serde(default, skip_serializing)]
+    pad_token_id: Option<usize>,
 }
 
 fn absolute() -> String {
@@ -58,19 +69,19 @@ const fn epsilon() -> f32 {
 }
 
 impl BertConfig {
-    fn read(path: &Path) -> Result<Self, ImportError> {
+    fn read(path: &Path) -> Result<(Self, Family), ImportError> {
         let text =
             fs::read_to_string(path).map_err(|source| ImportError::Io { path: path.to_owned(), source })?;
         let config: Self =
             serde_json::from_str(&text).map_err(|error| ImportError::file(path, error.to_string()))?;
-        config.check().map_err(|reason| ImportError::file(path, reason))?;
-        Ok(config)
+        let family = config.check().map_err(|reason| ImportError::file(path, reason))?;
+        Ok((config, family))
     }
 
-    /// What is not a BERT with GELU is refused by the name of the field.
-    fn check(&self) -> Result<(), String> {
+    /// What does not compute as a BERT with GELU is refused by the name of the field.
+    fn check(&self) -> Result<Family, String> {
+        let family = Family::named(&self.model_type)?;
         let words = [
-            ("model_type", &self.model_type, "bert"),
             ("hidden_act", &self.hidden_act, "gelu"),
             ("position_embedding_type", &self.position_embedding_type, "absolute"),
         ];
@@ -102,7 +113,28 @@ impl BertConfig {
         if !(0.0..1.0).contains(&self.layer_norm_eps) {
             return Err(format!("layer_norm_eps {} found, allowed are 0 to 1", self.layer_norm_eps));
         }
-        Ok(())
+        if let Some(size) = self.embedding_size.filter(|size| *size != self.hidden_size) {
+            return Err(format!(
+                "embedding_size {size} found, it must be the same as hidden_size {}",
+                self.hidden_size
+            ));
+        }
+        let first = self.first_position(family);
+        if self.max_position_embeddings <= first {
+            return Err(format!(
+                "max_position_embeddings {} found, it must be above {first}",
+                self.max_position_embeddings
+            ));
+        }
+        Ok(family)
+    }
+
+    /// The row of the first token's position.
+    fn first_position(&self, family: Family) -> usize {
+        match family {
+            Family::Roberta => self.pad_token_id.unwrap_or(1).saturating_add(1),
+            _ => 0,
+        }
     }
 
     /// Channels of a head.
@@ -118,78 +150,106 @@ pub struct Bert {
     /// Its sizes.
     pub config: BertConfig,
     /// A row an id.
-    pub(super) words: Array2<f32>,
+    pub words: Array2<f32>,
     /// A row a position, token type 0 included.
-    pub(super) positions: Array2<f32>,
-    pub(super) norm: Norm,
-    pub(super) layers: Vec<Layer>,
+    pub positions: Array2<f32>,
+    /// Of the sum of the two.
+    pub norm: Norm,
+    /// From the first to the last.
+    pub layers: Vec<Layer>,
 }
 
 /// Gain and offset of a LayerNorm.
 #[derive(Clone, Debug)]
-pub(super) struct Norm {
-    pub(super) gain: Vec<f32>,
-    pub(super) offset: Vec<f32>,
+pub struct Norm {
+    /// One a channel.
+    pub gain: Vec<f32>,
+    /// One a channel.
+    pub offset: Vec<f32>,
 }
 
 /// Outputs x inputs, and a bias.
 #[derive(Clone, Debug)]
-pub(super) struct Linear {
-    pub(super) weight: Array2<f32>,
-    pub(super) bias: Vec<f32>,
+pub struct Linear {
+    /// Outputs x inputs.
+    pub weight: Array2<f32>,
+    /// One an output.
+    pub bias: Vec<f32>,
 }
 
+/// Attention and feed-forward network, each with its residual and LayerNorm after it.
 #[derive(Clone, Debug)]
-pub(super) struct Layer {
-    pub(super) query: Linear,
-    pub(super) key: Linear,
-    pub(super) value: Linear,
-    pub(super) output: Linear,
-    pub(super) norm: Norm,
-    pub(super) inner: Linear,
-    pub(super) outer: Linear,
-    pub(super) norm_outer: Norm,
+pub struct Layer {
+    /// Of all heads.
+    pub query: Linear,
+    /// Of all heads.
+    pub key: Linear,
+    /// Of all heads.
+    pub value: Linear,
+    /// From the heads back to the stream.
+    pub output: Linear,
+    /// After attention.
+    pub norm: Norm,
+    /// Into the feed-forward network.
+    pub inner: Linear,
+    /// Out of it.
+    pub outer: Linear,
+    /// After it.
+    pub norm_outer: Norm,
 }
 
 impl Bert {
     /// Reads the folder of a model.
     ///
     /// # Errors
-    /// [`ImportError::Io`] if a file cannot be read; [`ImportError::File`] if it is not a BERT with GELU, or a tensor is
+    /// [`ImportError::Io`] if a file cannot be read; [`ImportError::File`] if it does not compute as a BERT with GELU, or a tensor is
     /// missing, or has another shape or type than it should.
     pub fn load(folder: &Path) -> Result<Self, ImportError> {
-        let config = BertConfig::read(&folder.join(CONFIG))?;
+        let (mut config, family) = BertConfig::read(&folder.join(CONFIG))?;
         let file = TensorFile::read(&folder.join(TENSORS))?;
-        let tensors = file.tensors()?;
+        let tensors = file.tensors(family.prefix())?;
         let width = config.hidden_size;
         let words = tensors.matrix("embeddings.word_embeddings.weight", config.vocab_size, width)?;
-        let mut positions =
+        let positions =
             tensors.matrix("embeddings.position_embeddings.weight", config.max_position_embeddings, width)?;
-        let types =
-            tensors.matrix("embeddings.token_type_embeddings.weight", config.type_vocab_size, width)?;
-        positions += &types.row(0);
-        let layers = (0..config.num_hidden_layers).map(|number| Layer::of(&tensors, &config, number));
+        let first = config.first_position(family);
+        let mut positions = positions.slice_axis(Axis(0), (first..).into()).to_owned();
+        if family.has_token_types() {
+            let types =
+                tensors.matrix("embeddings.token_type_embeddings.weight", config.type_vocab_size, width)?;
+            positions += &types.row(0);
+        }
+        let names = family.names();
+        let layers = (0..config.num_hidden_layers).map(|number| Layer::of(&tensors, &config, names, number));
         let layers = layers.collect::<Result<_, _>>()?;
-        let norm = Norm::of(&tensors, "embeddings", width)?;
+        let norm = Norm::of(&tensors, "embeddings.LayerNorm", width)?;
+        // From here on it is a BERT.
+        config.model_type = "bert".to_owned();
+        config.max_position_embeddings -= first;
         Ok(Self { config, words, positions, norm, layers })
     }
 }
 
 impl Layer {
-    fn of(tensors: &Tensors<'_>, config: &BertConfig, number: usize) -> Result<Self, ImportError> {
+    fn of(
+        tensors: &Tensors<'_>,
+        config: &BertConfig,
+        names: &Names,
+        number: usize,
+    ) -> Result<Self, ImportError> {
         let (width, inner) = (config.hidden_size, config.intermediate_size);
-        let prefix = format!("encoder.layer.{number}");
+        let prefix = format!("{}.{number}", names.layer);
         let linear =
             |name: &str, outputs, inputs| Linear::of(tensors, &format!("{prefix}.{name}"), outputs, inputs);
         Ok(Self {
-            query: linear("attention.self.query", width, width)?,
-            key: linear("attention.self.key", width, width)?,
-            value: linear("attention.self.value", width, width)?,
-            output: linear("attention.output.dense", width, width)?,
-            norm: Norm::of(tensors, &format!("{prefix}.attention.output"), width)?,
-            inner: linear("intermediate.dense", inner, width)?,
-            outer: linear("output.dense", width, inner)?,
-            norm_outer: Norm::of(tensors, &format!("{prefix}.output"), width)?,
+            query: linear(names.query, width, width)?,
+            key: linear(names.key, width, width)?,
+            value: linear(names.value, width, width)?,
+            output: linear(names.output, width, width)?,
+            norm: Norm::of(tensors, &format!("{prefix}.{}", names.norm), width)?,
+            inner: linear(names.inner, inner, width)?,
+            outer: linear(names.outer, width, inner)?,
+            norm_outer: Norm::of(tensors, &format!("{prefix}.{}", names.norm_outer), width)?,
         })
     }
 }
@@ -206,8 +266,8 @@ impl Linear {
 impl Norm {
     fn of(tensors: &Tensors<'_>, name: &str, width: usize) -> Result<Self, ImportError> {
         Ok(Self {
-            gain: tensors.numbers(&format!("{name}.LayerNorm.weight"), &[width])?,
-            offset: tensors.numbers(&format!("{name}.LayerNorm.bias"), &[width])?,
+            gain: tensors.numbers(&format!("{name}.weight"), &[width])?,
+            offset: tensors.numbers(&format!("{name}.bias"), &[width])?,
         })
     }
 }

@@ -8,7 +8,7 @@ use typecase_case::sections::{labels, provenance};
 use typecase_case::{Kind, Writer};
 use typecase_engine::{Calibration, Case};
 
-use super::{ImportOptions, Imported, Network, TextIds, import};
+use super::{ImportOptions, Imported, Network, TextIds, TrainedEncoder, import, import_trained};
 use crate::build::{Runner, golden_texts};
 use crate::error::ConvertError;
 use crate::gate::{self, Report, Side};
@@ -43,7 +43,45 @@ pub fn convert(
     let ids = TextIds::open(folder, import_options.max_tokens)?;
     let tokenize = |text: &str| ids.ids(text);
     let imported = import(folder, labelled.train, labelled.labels.len(), &tokenize, import_options)?;
-    let (bytes, report) = build(&imported, &ids, labelled, options)?;
+    let entries = BTreeMap::from([
+        ("name".to_owned(), labelled.name.to_owned()),
+        ("head_texts".to_owned(), labelled.train.len().to_string()),
+    ]);
+    judged(&imported, &ids, labelled, entries, options)
+}
+
+/// Makes a case of an encoder that was trained with its head. `held_out` are texts that training did not see: they set
+/// the ranges of the integers and the temperature, and judge the loss.
+///
+/// # Errors
+/// As [`convert`].
+pub fn convert_trained(
+    trained: &TrainedEncoder,
+    folder: &Path,
+    held_out: &[(String, u32)],
+    import_options: &ImportOptions,
+    options: &Options,
+) -> Result<Converted, ConvertError> {
+    options.check()?;
+    let network = trained.network(folder)?;
+    let ids = TextIds::open(folder, trained.max_tokens)?;
+    let import_options =
+        ImportOptions { max_tokens: trained.max_tokens, pooling: network.pooling, ..import_options.clone() };
+    let imported = import_trained(network, held_out, &|text| ids.ids(text), &import_options)?;
+    let mut entries = trained.provenance.clone();
+    entries.insert("name".to_owned(), trained.name.clone());
+    let labelled = Labelled { name: &trained.name, labels: &trained.labels, train: &[], held_out };
+    judged(&imported, &ids, &labelled, entries, options)
+}
+
+fn judged(
+    imported: &Imported,
+    ids: &TextIds,
+    labelled: &Labelled<'_>,
+    entries: BTreeMap<String, String>,
+    options: &Options,
+) -> Result<Converted, ConvertError> {
+    let (bytes, report) = build(imported, ids, labelled, entries, options)?;
     gate::judge(&report, options)?;
     Ok(Converted { case: bytes, report })
 }
@@ -52,16 +90,13 @@ fn build(
     imported: &Imported,
     ids: &TextIds,
     labelled: &Labelled<'_>,
+    mut entries: BTreeMap<String, String>,
     options: &Options,
 ) -> Result<(Vec<u8>, Report), ConvertError> {
     let Imported { section, shape, score_scale, reference, .. } = imported;
     let classes = shape.classes.into();
     let mut calibration =
         Calibration { score_scale: *score_scale, temperature: 1.0, abstain_below: options.abstain_below };
-    let mut entries = BTreeMap::from([
-        ("name".to_owned(), labelled.name.to_owned()),
-        ("head_texts".to_owned(), labelled.train.len().to_string()),
-    ]);
     // Golden vectors of the right form and no content first, to learn their content from the engine.
     let blank = NewVector { text: Vec::new(), ids: Vec::new(), scores: vec![0; shape.classes.into()] };
     let blank = golden::encode(&vec![blank; golden::MIN_COUNT as usize], classes, shape.rows)?;

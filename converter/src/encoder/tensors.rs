@@ -21,12 +21,12 @@ impl TensorFile {
         Ok(Self { path: path.to_owned(), bytes })
     }
 
-    pub(super) fn tensors(&self) -> Result<Tensors<'_>, ImportError> {
+    /// `prefix`: what names begin with in the file of a whole model; without it in that of the network alone.
+    pub(super) fn tensors<'a>(&'a self, prefix: &'a str) -> Result<Tensors<'a>, ImportError> {
         let tensors = SafeTensors::deserialize(&self.bytes)
             .map_err(|error| ImportError::file(&self.path, error.to_string()))?;
-        // Files of a whole model call them "bert.…", those of the network alone do not.
-        let is_whole = tensors.names().iter().any(|name| name.starts_with("bert.embeddings."));
-        Ok(Tensors { path: &self.path, tensors, prefix: if is_whole { "bert." } else { "" } })
+        let is_whole = tensors.names().iter().any(|name| name.starts_with(&format!("{prefix}embeddings.")));
+        Ok(Tensors { path: &self.path, tensors, prefix: if is_whole { prefix } else { "" } })
     }
 }
 
@@ -34,7 +34,7 @@ impl TensorFile {
 pub(super) struct Tensors<'a> {
     path: &'a Path,
     tensors: SafeTensors<'a>,
-    prefix: &'static str,
+    prefix: &'a str,
 }
 
 impl Tensors<'_> {

@@ -12,6 +12,7 @@ use typecase_kernels::encoder::Cpu;
 
 use super::*;
 
+mod families;
 mod minilm;
 mod run;
 
@@ -234,7 +235,18 @@ fn names_with_a_prefix_and_numbers_of_16_bits_are_read() {
 fn other_networks_are_refused_by_name() {
     let tiny = Tiny::new;
     let table = [
-        (tiny().with("model_type", "roberta".into()), r#"model_type "roberta" found, allowed is "bert""#),
+        (
+            tiny().with("model_type", "t5".into()),
+            r#"model_type "t5" found, allowed are "bert", "distilbert", "electra", "roberta" and "xlm-roberta""#,
+        ),
+        (
+            tiny().with("model_type", "electra".into()).with("embedding_size", 16.into()),
+            "embedding_size 16 found, it must be the same as hidden_size 32",
+        ),
+        (
+            tiny().with("model_type", "roberta".into()).with("pad_token_id", 15.into()),
+            "max_position_embeddings 16 found, it must be above 16",
+        ),
         (tiny().with("hidden_act", "relu".into()), r#"hidden_act "relu" found, allowed is "gelu""#),
         (
             tiny().with("position_embedding_type", "relative_key".into()),

@@ -107,7 +107,8 @@ impl From<TrainError> for Failure {
         match error {
             TrainError::Data(error) if error.is_bad_row() => Self::input(message)
                 .help("data.skip_bad_rows = true in the recipe leaves bad rows out and counts them"),
-            TrainError::Interrupted { .. } => {
+            TrainError::Diverged { .. } => Self::purpose(message),
+            TrainError::Interrupted { .. } | TrainError::Stopped { .. } => {
                 Self::purpose(message).help("the same command with --resume goes on bit for bit")
             }
             _ => Self::input(message),

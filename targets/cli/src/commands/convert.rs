@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use typecase_convert::encoder::{self, ImportOptions, Labelled};
+use typecase_convert::encoder::{self, ImportOptions, Labelled, TrainedEncoder};
 use typecase_convert::{Checkpoint, Converted, Options, Report, Size, convert};
 use typecase_train::Recipe;
 use typecase_train::data::{self, ReadOptions};
@@ -19,7 +19,8 @@ const HEAD_TEXTS: [usize; 2] = [8000, 2000];
 /// Turn a checkpoint or a BERT of Hugging Face into a case: prune, quantise, prove, gate.
 #[derive(Debug, Args)]
 pub(crate) struct Convert {
-    /// The checkpoint's folder, or that of a BERT: config.json, model.safetensors, tokenizer.json
+    /// The checkpoint's folder, or that of a BERT (DistilBERT, ELECTRA, RoBERTa): config.json, model.safetensors,
+    /// tokenizer.json
     source: PathBuf,
     /// The case to write
     #[arg(short, long, value_name = "FILE")]
@@ -50,6 +51,9 @@ pub(crate) struct Convert {
 
 impl Convert {
     pub(crate) fn run(self) -> Result<(), Failure> {
+        if TrainedEncoder::is_at(&self.source) {
+            return self.trained_encoder();
+        }
         if self.source.join("config.json").is_file() {
             return self.import();
         }
@@ -62,8 +66,25 @@ impl Convert {
         }
         let checkpoint = Checkpoint::load(&self.source)?;
         let options = self.options()?;
-        let held_out = self.held_out(&checkpoint)?;
+        let held_out = self.held_out(&checkpoint.labels)?;
         let converted = convert(&checkpoint, &held_out, &options)?;
+        self.write(converted)
+    }
+
+    /// An encoder that was trained with its head.
+    fn trained_encoder(&self) -> Result<(), Failure> {
+        let load = |e: encoder::ImportError| Failure::input(e.to_string());
+        let trained = TrainedEncoder::load(&self.source).map_err(load)?;
+        let held_out = self.held_out(&trained.labels)?;
+        if held_out.is_empty() {
+            let message = format!("{}: no labelled texts found", self.source.display());
+            return Err(Failure::input(message).help(
+                "--calibration FILE: the ranges of the integers come from texts that training did not see",
+            ));
+        }
+        let import = ImportOptions::default();
+        let converted =
+            encoder::convert_trained(&trained, &self.source, &held_out, &import, &self.options()?)?;
         self.write(converted)
     }
 
@@ -130,7 +151,7 @@ impl Convert {
         Ok(options)
     }
 
-    fn held_out(&self, checkpoint: &Checkpoint) -> Result<Vec<(String, u32)>, Failure> {
+    fn held_out(&self, labels: &[String]) -> Result<Vec<(String, u32)>, Failure> {
         let beside = self.source.join("validation.jsonl");
         let path = match &self.calibration {
             Some(path) => path.clone(),
@@ -142,7 +163,7 @@ impl Convert {
                 return Ok(Vec::new());
             }
         };
-        let options = ReadOptions { labels: Some(checkpoint.labels.clone()), ..ReadOptions::default() };
+        let options = ReadOptions { labels: Some(labels.to_vec()), ..ReadOptions::default() };
         // The help for bad rows names an option that this command does not have.
         let loaded = data::load(&path, &options).map_err(|e| Failure::input(e.to_string()))?;
         Ok(loaded.dataset.items.into_iter().map(|item| (item.text, item.label)).collect())

@@ -54,6 +54,46 @@ impl Progress {
                     None => self.line(format!("stage {stage} epoch {epoch}: {figures}, {seconds:.1} s")),
                 }
             }
+            Event::Encoder { parameters, layers, tokens, steps, seconds } => {
+                self.line(format!(
+                    "encoder: {layers} layers, {parameters} numbers; {tokens} tokens, cut in {seconds:.1} s; {steps} steps"
+                ));
+                if let Some(bar) = &self.bar {
+                    bar.set_length(*steps);
+                }
+            }
+            Event::ResumedAt { step } => self.line(format!("resumed: {step} steps done")),
+            Event::Steps { step, steps, loss, tokens_per_second, shares, seconds, .. } => {
+                let [input, forward, backward, optimiser] = shares.map(|share| share * 100.0);
+                let figures = format!(
+                    "loss {loss:.4}, {tokens_per_second:.0} tokens/s (input {input:.1} %, forward {forward:.0} %, backward {backward:.0} %, optimiser {optimiser:.0} %)"
+                );
+                match &self.bar {
+                    Some(bar) => {
+                        bar.set_position(*step);
+                        bar.set_message(figures);
+                    }
+                    None => self.line(format!("step {step}/{steps}: {figures}, {seconds:.0} s")),
+                }
+            }
+            Event::Evaluated { step, validation_loss, validation_accuracy, best, seconds } => {
+                self.line(format!(
+                    "step {step}: held-out loss {validation_loss:.4}, accuracy {:.2} %{}, {seconds:.0} s",
+                    validation_accuracy * 100.0,
+                    if *best { ", the best" } else { "" }
+                ));
+            }
+            Event::EncoderDone { step, validation_accuracy, ci95, ece, temperature, seconds } => {
+                if let Some(bar) = &self.bar {
+                    bar.finish_and_clear();
+                }
+                self.line(format!(
+                    "done: the checkpoint of step {step}, held-out accuracy {:.2} % ({:.2} to {:.2}), calibration error {ece:.3}, temperature {temperature:.3}, {seconds:.0} s",
+                    validation_accuracy * 100.0,
+                    ci95[0] * 100.0,
+                    ci95[1] * 100.0,
+                ));
+            }
             Event::Done { features, validation_accuracy, ci95, ece, temperature, seconds } => {
                 if let Some(bar) = &self.bar {
                     bar.finish_and_clear();

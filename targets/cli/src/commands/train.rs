@@ -32,6 +32,12 @@ pub(crate) struct Train {
     /// Where to train: cpu
     #[arg(long, default_value = "cpu", value_name = "NAME")]
     device: String,
+    /// Folder of the network to fine-tune, instead of the recipe's
+    #[arg(long, value_name = "DIR")]
+    encoder: Option<PathBuf>,
+    /// Print the recipe with every default written out, and train nothing
+    #[arg(long)]
+    print_recipe: bool,
     /// Go on from the state that an interrupted run saved
     #[arg(long)]
     resume: bool,
@@ -46,6 +52,23 @@ impl Train {
         if let Some(seed) = self.seed {
             recipe.train.seed = seed;
         }
+        if let Some(folder) = &self.encoder {
+            let Some(encoder) = &mut recipe.encoder else {
+                return Err(Failure::input(format!(
+                    "--encoder {}: the recipe has no table encoder",
+                    folder.display()
+                )));
+            };
+            encoder.found = Some(folder.clone());
+        }
+        if self.print_recipe {
+            outln!("{}", recipe.to_toml()?.trim_end());
+            return Ok(());
+        }
+        if recipe.encoder.is_some() && !cfg!(feature = "encoders") {
+            let message = format!("{}: an encoder is not trained by this build", self.recipe.display());
+            return Err(Failure::input(message).help("build with --features encoders"));
+        }
         let out = self.out.unwrap_or_else(|| PathBuf::from("out").join(&recipe.name));
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
@@ -54,7 +77,7 @@ impl Train {
             if asked.swap(true, Ordering::Relaxed) {
                 std::process::exit(1);
             }
-            eprintln!("stopping after this epoch; once more to stop at once");
+            eprintln!("stopping, the state is saved; once more to stop at once");
         });
         handler.map_err(|e| Failure::input(format!("signal handler: {e}")))?;
         let options = TrainOptions {
@@ -65,11 +88,30 @@ impl Train {
             stop: &stop,
         };
         let progress = Progress::new();
-        typecase_train::train(&recipe, &options, &mut |event| progress.show(event))?;
+        learn(&recipe, &options, &progress)?;
         outln!("{}", out.display());
         eprintln!("next: typecase convert {} -o {}.case", out.display(), recipe.name);
         Ok(())
     }
+}
+
+#[cfg(feature = "encoders")]
+fn learn(recipe: &Recipe, options: &TrainOptions<'_>, progress: &Progress) -> Result<(), Failure> {
+    if recipe.encoder.is_some() {
+        typecase_train::encoder::train(recipe, options, &mut |event| progress.show(event))?;
+        return Ok(());
+    }
+    learn_bag(recipe, options, progress)
+}
+
+#[cfg(not(feature = "encoders"))]
+fn learn(recipe: &Recipe, options: &TrainOptions<'_>, progress: &Progress) -> Result<(), Failure> {
+    learn_bag(recipe, options, progress)
+}
+
+fn learn_bag(recipe: &Recipe, options: &TrainOptions<'_>, progress: &Progress) -> Result<(), Failure> {
+    typecase_train::train(recipe, options, &mut |event| progress.show(event))?;
+    Ok(())
 }
 
 /// As many as given, else one per core.

@@ -1,0 +1,25 @@
+//! Fine-tuning of a pre-trained encoder, with burn.
+//!
+//! ```text
+//! folder of Hugging Face -> typecase-convert's reader -> parameters.rs -> network.rs (burn; fused.rs, kernels.rs)
+//! texts -> ids, batches of one length   batches.rs            |  loss and gradient   step.rs
+//! AdamW on the host                     optimiser.rs <--------+
+//! saved states, the best checkpoint     state.rs, checkpoint.rs; the loop itself: run.rs
+//! ```
+//! The same recipe, data, network and seed give the same bits on one machine; an interrupted run goes on bit for bit.
+//! Between machines the last places differ, as the order of sums in a matrix product depends on the processor.
+
+mod batches;
+mod checkpoint;
+mod fused;
+mod kernels;
+mod network;
+mod optimiser;
+mod parameters;
+mod run;
+mod state;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub use run::{FineTuned, train};

@@ -1,0 +1,170 @@
+//! The forward pass in burn: from ids to logits.
+
+use burn::tensor::activation::softmax;
+use burn::tensor::module::linear;
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use typecase_convert::encoder::{HeadKind, PoolingKind};
+
+use super::batches::Batch;
+use super::fused;
+use super::kernels::AttentionShape;
+use super::parameters::{Parameters, Sizes};
+
+/// What is added to the product of tokens that are not looked at.
+const NEVER: f32 = -1e30;
+
+/// The parameters on a device, for one forward pass and its gradients.
+pub(super) struct Leaves {
+    sizes: Sizes,
+    /// In the order of [`Parameters::list`].
+    list: Vec<Leaf>,
+}
+
+enum Leaf {
+    Matrix(Tensor<2>),
+    Vector(Tensor<1>),
+}
+
+impl Leaves {
+    /// Copies the parameters. Those for which `learns` is true get gradients, on a device that has any.
+    pub(super) fn new(parameters: &Parameters, device: &Device, learns: &dyn Fn(usize) -> bool) -> Self {
+        let leaf = |parameter: &super::parameters::Parameter| {
+            let data = TensorData::new(parameter.numbers.clone(), parameter.shape.clone());
+            match (parameter.shape.len(), learns(parameter.depth)) {
+                (1, false) => Leaf::Vector(Tensor::from_data(data, device)),
+                (1, true) => Leaf::Vector(Tensor::from_data(data, device).require_grad()),
+                (_, false) => Leaf::Matrix(Tensor::from_data(data, device)),
+                (_, true) => Leaf::Matrix(Tensor::from_data(data, device).require_grad()),
+            }
+        };
+        Self { sizes: parameters.sizes, list: parameters.list.iter().map(leaf).collect() }
+    }
+
+    /// The gradient of each parameter, none where it does not learn.
+    pub(super) fn gradients(&self, all: &mut Gradients) -> Vec<Option<Vec<f32>>> {
+        let of = |leaf: &Leaf| match leaf {
+            Leaf::Matrix(tensor) => tensor.grad_remove(all).map(into_numbers),
+            Leaf::Vector(tensor) => tensor.grad_remove(all).map(into_numbers),
+        };
+        self.list.iter().map(of).collect()
+    }
+
+    /// The logits of a batch. `words`: the embedding of each of its ids; `keep`: what is left of each number of the
+    /// pooled rows.
+    ///
+    /// # Shapes
+    /// `words`: (texts x tokens) x width; `keep`: texts x width; the answer: texts x classes.
+    pub(super) fn logits(&self, batch: &Batch, words: Tensor<2>, keep: Option<Tensor<2>>) -> Tensor<2> {
+        let mut rest = Rest(self.list.iter());
+        let states = self.states(batch, words, &mut rest);
+        let mut row = self.pooled(batch, states, &mut rest);
+        if let Some(keep) = keep {
+            row = row * keep;
+        }
+        if self.sizes.head == HeadKind::Mlp {
+            row = fused::gelu(rest.linear(row));
+        }
+        rest.linear(row)
+    }
+
+    /// The state of every token after the last layer.
+    fn states(&self, batch: &Batch, words: Tensor<2>, rest: &mut Rest<'_>) -> Tensor<2> {
+        let Sizes { width, heads, layers, epsilon, .. } = self.sizes;
+        let (texts, tokens) = (batch.lengths.len(), batch.tokens);
+        let positions: Tensor<3> = rest.matrix().slice([0..tokens]).reshape([1, tokens, width]);
+        let positions = positions.expand([texts, tokens, width]).reshape([texts * tokens, width]);
+        let mut stream = fused::norm(words, positions, rest.vector(), rest.vector(), epsilon);
+        let shape = AttentionShape { heads, channels: width / heads, tokens, lengths: batch.lengths.clone() };
+        for _ in 0..layers {
+            let context = fused::attention(rest.linear(stream.clone()), shape.clone());
+            let added = rest.linear(context);
+            stream = fused::norm(added, stream, rest.vector(), rest.vector(), epsilon);
+            let inner = fused::gelu(rest.linear(stream.clone()));
+            let added = rest.linear(inner);
+            stream = fused::norm(added, stream, rest.vector(), rest.vector(), epsilon);
+        }
+        stream
+    }
+
+    /// One row a text.
+    fn pooled(&self, batch: &Batch, states: Tensor<2>, rest: &mut Rest<'_>) -> Tensor<2> {
+        let (texts, tokens, width) = (batch.lengths.len(), batch.tokens, self.sizes.width);
+        let device = states.device();
+        // A number for every token: one where it counts, another where it is padding.
+        let of_tokens = |of: &dyn Fn(usize) -> f32, padding: f32| -> Tensor<3> {
+            let of_text = |length: &usize| {
+                let length = *length;
+                (0..tokens).map(move |at| (at, length))
+            };
+            let numbers: Vec<f32> = batch
+                .lengths
+                .iter()
+                .flat_map(of_text)
+                .map(|(at, length)| if at < length { of(length) } else { padding })
+                .collect();
+            Tensor::from_data(TensorData::new(numbers, [texts, tokens, 1]), &device)
+        };
+        let row: Tensor<3> = match self.sizes.pooling {
+            PoolingKind::Cls => states.reshape([texts, tokens, width]).slice([0..texts, 0..1]),
+            PoolingKind::Mean => {
+                let states: Tensor<3> = states.reshape([texts, tokens, width]);
+                if batch.is_even() {
+                    states.mean_dim(1)
+                } else {
+                    (states * of_tokens(&|length| 1.0 / length as f32, 0.0)).sum_dim(1)
+                }
+            }
+            PoolingKind::Max => {
+                let states: Tensor<3> = states.reshape([texts, tokens, width]);
+                (states + of_tokens(&|_| 0.0, NEVER)).max_dim(1)
+            }
+            PoolingKind::Attention => {
+                let products: Tensor<3> = states.clone().matmul(rest.matrix()).reshape([texts, tokens, 1]);
+                let weights = softmax(products + of_tokens(&|_| 0.0, NEVER), 1);
+                let states: Tensor<3> = states.reshape([texts, tokens, width]);
+                (states * weights).sum_dim(1)
+            }
+        };
+        row.reshape([texts, width])
+    }
+}
+
+/// Parameters that the forward pass has not come to.
+struct Rest<'a>(core::slice::Iter<'a, Leaf>);
+
+impl Rest<'_> {
+    fn matrix(&mut self) -> Tensor<2> {
+        match self.0.next() {
+            Some(Leaf::Matrix(tensor)) => tensor.clone(),
+            _ => unreachable!("the parameters stand in the order of the forward pass"),
+        }
+    }
+
+    fn vector(&mut self) -> Tensor<1> {
+        match self.0.next() {
+            Some(Leaf::Vector(tensor)) => tensor.clone(),
+            _ => unreachable!("the parameters stand in the order of the forward pass"),
+        }
+    }
+
+    fn linear(&mut self, x: Tensor<2>) -> Tensor<2> {
+        let (weight, bias) = (self.matrix(), self.vector());
+        linear(x, weight, Some(bias))
+    }
+}
+
+/// The numbers of a tensor, row after row.
+pub(super) fn into_numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_into_vec().expect("the tensors of this crate are in f32")
+}
+
+/// The embeddings of the ids of a batch, row after row.
+pub(super) fn words_of(parameters: &Parameters, batch: &Batch) -> TensorData {
+    let width = parameters.sizes.width;
+    let mut rows = Vec::with_capacity(batch.ids.len() * width);
+    for id in &batch.ids {
+        let start = *id as usize * width;
+        rows.extend_from_slice(&parameters.words[start..start + width]);
+    }
+    TensorData::new(rows, [batch.ids.len(), width])
+}

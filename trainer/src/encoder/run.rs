@@ -1,0 +1,498 @@
+//! A whole run: read, split, cut, learn, evaluate, keep the best.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+use typecase_convert::calibrate;
+use typecase_convert::encoder::{Bert, TextIds, TrainedEncoder};
+
+use super::batches::Texts;
+use super::checkpoint;
+use super::optimiser::{AdamW, Gradient, factor};
+use super::parameters::Parameters;
+use super::state::{self, Best, Position};
+use super::step::{self, Times};
+use crate::data::stratified_split;
+use crate::error::TrainError;
+use crate::evaluate::Evaluation;
+use crate::log::Event;
+use crate::random::Random;
+use crate::recipe::{EncoderRecipe, EncoderTraining, Recipe};
+use crate::train::{Log, TrainOptions, evaluate, hex, read, write_recipe, write_validation};
+
+/// A finished run.
+#[derive(Debug)]
+pub struct FineTuned {
+    /// What `encoder.toml` in the run's folder says.
+    pub trained: TrainedEncoder,
+    /// The checkpoint on the held-out texts, which are in the run's folder as `validation.jsonl`.
+    pub evaluation: Evaluation,
+}
+
+/// Runs a recipe with an encoder. `on_event` is told of every step, and so is `log.jsonl` in the run's folder. The
+/// checkpoint in that folder is the one that was best on the validation split.
+///
+/// # Errors
+/// [`TrainError::Data`], [`TrainError::Recipe`] and [`TrainError::Encoder`] for bad input, [`TrainError::Stopped`] when
+/// stopped, [`TrainError::Diverged`] if a number is not finite any more, [`TrainError::Resume`] if there is nothing to go
+/// on from or something would be lost, [`TrainError::Io`] if a file cannot be written.
+pub fn train(
+    recipe: &Recipe,
+    options: &TrainOptions<'_>,
+    on_event: &mut (dyn FnMut(&Event) + Send),
+) -> Result<FineTuned, TrainError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.max(1)).build();
+    let pool = pool.map_err(|e| TrainError::Threads(e.to_string()))?;
+    pool.install(|| Run::prepare(recipe, options, on_event)?.go_on())
+}
+
+struct Run<'a> {
+    name: &'a str,
+    seed: u64,
+    training: &'a EncoderTraining,
+    options: &'a TrainOptions<'a>,
+    tell: Tell<'a>,
+    started: Instant,
+    /// What a saved state belongs to.
+    digest: String,
+    tokenizer: String,
+    train: Texts,
+    validation: Texts,
+    /// The network of the checkpoint, whose numbers are written over.
+    bert: Bert,
+    parameters: Parameters,
+    optimiser: AdamW,
+    position: Position,
+    /// Of the checkpoint; its figures are those of the last evaluation.
+    trained: TrainedEncoder,
+    steps_of_epoch: u64,
+    steps: u64,
+    /// Batches of an epoch.
+    epoch: Option<(u64, Vec<Vec<u32>>)>,
+    since_log: SinceLog,
+    saved: Saved,
+}
+
+/// What the next line of the log is about.
+#[derive(Default)]
+struct SinceLog {
+    steps: u64,
+    tokens: usize,
+    loss: f64,
+    times: Times,
+    elapsed: Duration,
+}
+
+/// The last saved state.
+struct Saved {
+    step: u64,
+    at: Instant,
+}
+
+/// Where events go.
+struct Tell<'a> {
+    log: Log,
+    on_event: &'a mut (dyn FnMut(&Event) + Send),
+}
+
+impl Tell<'_> {
+    fn tell(&mut self, event: &Event) -> Result<(), TrainError> {
+        (self.on_event)(event);
+        self.log.write(event)
+    }
+}
+
+impl<'a> Run<'a> {
+    fn prepare(
+        recipe: &'a Recipe,
+        options: &'a TrainOptions<'a>,
+        on_event: &'a mut (dyn FnMut(&Event) + Send),
+    ) -> Result<Self, TrainError> {
+        let started = Instant::now();
+        let out = options.out;
+        let bad = |reason: String| TrainError::Recipe { path: recipe.name.clone().into(), reason };
+        let Some(encoder) = &recipe.encoder else {
+            return Err(bad("no table encoder found, one is needed".to_owned()));
+        };
+        if !options.resume && state::path(out).is_file() {
+            let reason = "a saved state found: go on with it, or remove it".to_owned();
+            return Err(TrainError::Resume { path: state::path(out), reason });
+        }
+        let bert = Bert::load(encoder.network())?;
+        let positions = bert.config.max_position_embeddings;
+        if encoder.max_tokens as usize > positions {
+            let found = encoder.max_tokens;
+            return Err(bad(format!(
+                "encoder.max_tokens {found} found, the network has {positions} positions"
+            )));
+        }
+        if encoder.training.frozen_layers > bert.config.num_hidden_layers {
+            let (found, layers) = (encoder.training.frozen_layers, bert.config.num_hidden_layers);
+            return Err(bad(format!(
+                "encoder.training.frozen_layers {found} found, the network has {layers}"
+            )));
+        }
+        let ids = TextIds::open(encoder.network(), encoder.max_tokens)?;
+        let read = read(recipe, options.data)?;
+        fs::create_dir_all(out).map_err(|e| TrainError::io(out, e))?;
+        let mut tell = Tell { log: Log::open(out, options.resume)?, on_event };
+
+        let items = &read.dataset.items;
+        let labels = read.dataset.classes();
+        let own = read.own_items;
+        let split = stratified_split(&labels[..own], recipe.data.validation_share, recipe.train.seed);
+        let of = |numbers: &mut dyn Iterator<Item = usize>| -> Vec<(&str, u32)> {
+            numbers.map(|number| (items[number].text.as_str(), items[number].label)).collect()
+        };
+        let train = of(&mut split.train.iter().map(|number| *number as usize).chain(own..items.len()));
+        let validation = of(&mut split.validation.iter().map(|number| *number as usize));
+        if train.is_empty() || validation.is_empty() {
+            return Err(bad(format!(
+                "{} of {own} texts held out, at least 1 and not all are needed",
+                validation.len()
+            )));
+        }
+        tell.tell(&Event::Data {
+            train: train.len(),
+            validation: validation.len(),
+            skipped: read.skipped,
+            sha256: read.sha256.clone(),
+        })?;
+        let held_out: Vec<(String, u32)> =
+            validation.iter().map(|(text, label)| ((*text).to_owned(), *label)).collect();
+        let cutting = Instant::now();
+        let train = cut(&ids, &train, &bert)?;
+        let validation = cut(&ids, &validation, &bert)?;
+        let cutting = cutting.elapsed();
+
+        let classes = read.dataset.labels.len();
+        let mut random = Random::new(recipe.train.seed);
+        let parameters = Parameters::new(&bert, encoder.pooling, encoder.head, classes, &mut random);
+        let training = &encoder.training;
+        let optimiser = AdamW::new(&parameters, training.frozen_words || training.frozen_layers > 0);
+        let tokenizer = encoder.network().join("tokenizer.json");
+        let tokenizer = fs::read_to_string(&tokenizer).map_err(|e| TrainError::io(tokenizer, e))?;
+        let digest = run_digest(recipe, encoder, &read.sha256, &tokenizer, &parameters)?;
+        let batches = train.batches(training.batch, training.batch_tokens, None).len();
+        let steps_of_epoch = batches.div_ceil(training.accumulate) as u64;
+        let steps = steps_of_epoch * u64::from(training.epochs);
+        let trained = TrainedEncoder {
+            name: recipe.name.clone(),
+            labels: read.dataset.labels.clone(),
+            pooling: encoder.pooling,
+            head: encoder.head,
+            max_tokens: encoder.max_tokens,
+            temperature: 1.0,
+            provenance: BTreeMap::from([
+                ("data".to_owned(), read.files.join(", ")),
+                ("data_sha256".to_owned(), read.sha256),
+                ("seed".to_owned(), recipe.train.seed.to_string()),
+                ("train_items".to_owned(), train.len().to_string()),
+                ("trainer".to_owned(), concat!("typecase-train ", env!("CARGO_PKG_VERSION")).to_owned()),
+            ]),
+        };
+        let mut run = Self {
+            name: &recipe.name,
+            seed: recipe.train.seed,
+            training,
+            options,
+            tell,
+            started,
+            digest,
+            tokenizer,
+            train,
+            validation,
+            bert,
+            parameters,
+            optimiser,
+            position: Position::default(),
+            trained,
+            steps_of_epoch,
+            steps,
+            epoch: None,
+            since_log: SinceLog::default(),
+            saved: Saved { step: 0, at: Instant::now() },
+        };
+        if options.resume {
+            run.position = state::load(out, &run.digest, &mut run.parameters, &mut run.optimiser)?;
+            checkpoint::recover(out)?;
+            run.saved.step = run.optimiser.steps;
+        } else {
+            // An older checkpoint may have learnt from what is held out now: it must not stand beside it.
+            checkpoint::unmark(out)?;
+            checkpoint::remove(out)?;
+        }
+        write_validation(out, &run.trained.labels, &held_out)?;
+        let (_, recipe_sha256) = write_recipe(out, recipe)?;
+        run.trained.provenance.insert("recipe_sha256".to_owned(), recipe_sha256);
+        run.tell.tell(&Event::Encoder {
+            parameters: run.parameters.count(),
+            layers: run.parameters.sizes.layers,
+            tokens: run.train.tokens(),
+            steps,
+            seconds: cutting.as_secs_f64(),
+        })?;
+        if options.resume {
+            run.tell.tell(&Event::ResumedAt { step: run.optimiser.steps })?;
+        }
+        Ok(run)
+    }
+
+    fn go_on(mut self) -> Result<FineTuned, TrainError> {
+        loop {
+            let step = self.optimiser.steps;
+            if self.is_evaluated_at(step) && self.position.evaluated < step {
+                self.evaluate()?;
+                self.save()?;
+            }
+            if self.position.done {
+                return self.finish();
+            }
+            if self.is_stopped() {
+                return Err(self.stopped());
+            }
+            self.step()?;
+            let Saved { step, at } = &self.saved;
+            let minutes = at.elapsed().as_secs_f64() / 60.0;
+            if self.optimiser.steps - step >= self.training.save_every
+                || minutes >= self.training.save_minutes
+            {
+                self.save()?;
+            }
+        }
+    }
+
+    /// One step of the optimiser.
+    fn step(&mut self) -> Result<(), TrainError> {
+        let started = Instant::now();
+        let step = self.optimiser.steps;
+        let (epoch, at) = (step / self.steps_of_epoch, (step % self.steps_of_epoch) as usize);
+        if self.epoch.as_ref().is_none_or(|(of, _)| *of != epoch) {
+            let mut random = Random::new(mixed(self.seed, 1, epoch));
+            let EncoderTraining { batch, batch_tokens, .. } = *self.training;
+            self.epoch = Some((epoch, self.train.batches(batch, batch_tokens, Some(&mut random))));
+        }
+        let batches = self.epoch.as_ref().map_or(&[][..], |(_, batches)| batches.as_slice());
+        let mut random = Random::new(mixed(self.seed, 2, step));
+        let mut whole = Gradient::default();
+        let since = &mut self.since_log;
+        let accumulate = self.training.accumulate;
+        let batches: Vec<&Vec<u32>> = batches.iter().skip(at * accumulate).take(accumulate).collect();
+        let mut loss = 0.0;
+        for numbers in &batches {
+            let making = Instant::now();
+            let batch = self.train.batch(numbers);
+            since.times.input += making.elapsed();
+            let (value, gradient) =
+                step::gradient(&self.parameters, &batch, self.training, &mut random, &mut since.times);
+            let Some(gradient) = gradient else { return Err(self.diverged("loss", value)) };
+            loss += value / batches.len() as f64;
+            since.tokens += batch.lengths.iter().sum::<usize>();
+            let adding = Instant::now();
+            whole.add(gradient);
+            since.times.optimiser += adding.elapsed();
+        }
+        let changing = Instant::now();
+        let share = 1.0 / batches.len() as f64;
+        let norm = whole.norm() * share;
+        if !norm.is_finite() {
+            return Err(self.diverged("gradient", norm));
+        }
+        let clip = self.training.clip;
+        let scale = if clip > 0.0 && norm > clip { share * clip / norm } else { share };
+        let rate = self.training.rate * factor(step, self.steps, self.training);
+        self.optimiser.step(&mut self.parameters, &whole, scale, rate, self.training);
+        let since = &mut self.since_log;
+        since.times.optimiser += changing.elapsed();
+        since.steps += 1;
+        since.loss += loss;
+        since.elapsed += started.elapsed();
+        let step = step + 1;
+        if step % self.training.log_every == 0 || step == self.steps {
+            self.log(rate, norm)?;
+        }
+        Ok(())
+    }
+
+    fn log(&mut self, rate: f64, gradient: f64) -> Result<(), TrainError> {
+        let since = core::mem::take(&mut self.since_log);
+        let elapsed = since.elapsed.as_secs_f64().max(1e-9);
+        let Times { input, forward, backward, optimiser } = since.times;
+        self.tell.tell(&Event::Steps {
+            step: self.optimiser.steps,
+            steps: self.steps,
+            loss: since.loss / since.steps.max(1) as f64,
+            rate,
+            gradient,
+            tokens_per_second: since.tokens as f64 / elapsed,
+            shares: [input, forward, backward, optimiser].map(|time| time.as_secs_f64() / elapsed),
+            seconds: self.started.elapsed().as_secs_f64(),
+        })
+    }
+
+    fn is_evaluated_at(&self, step: u64) -> bool {
+        let every = match self.training.evaluate_every {
+            0 => self.steps_of_epoch,
+            every => every,
+        };
+        step > 0 && (step == self.steps || step % every == 0)
+    }
+
+    /// Measures the network on the validation split, and keeps it if it is the best.
+    fn evaluate(&mut self) -> Result<(), TrainError> {
+        let step = self.optimiser.steps;
+        let stop = self.options.stop;
+        let Some(logits) = step::logits(&self.parameters, &self.validation, &|| stop.load(Ordering::Relaxed))
+        else {
+            return Err(self.stopped());
+        };
+        let labels = &self.validation.labels;
+        let temperature = calibrate::temperature(&logits, labels);
+        let loss = calibrate::mean_loss(&logits, labels, 1.0);
+        if !loss.is_finite() {
+            return Err(self.diverged("validation loss", loss));
+        }
+        let evaluation = evaluate(self.name, &self.trained.labels, &logits, labels, temperature)?;
+        let accuracy = evaluation.accuracy;
+        let better = self
+            .position
+            .best
+            .is_none_or(|best| accuracy > best.accuracy || (accuracy == best.accuracy && loss < best.loss));
+        if better {
+            self.trained.temperature = temperature;
+            let entries = [
+                ("steps", step.to_string()),
+                ("validation_items", labels.len().to_string()),
+                ("validation_accuracy", format!("{accuracy:.5}")),
+            ];
+            for (key, value) in entries {
+                self.trained.provenance.insert(key.to_owned(), value);
+            }
+            checkpoint::replace(
+                self.options.out,
+                &mut self.bert,
+                &self.parameters,
+                &self.tokenizer,
+                &self.trained,
+            )?;
+            self.position.best = Some(Best { step, accuracy, loss });
+            self.position.stale = 0;
+        } else {
+            self.position.stale += 1;
+        }
+        self.position.evaluated = step;
+        let patience = self.training.patience;
+        self.position.done = step >= self.steps || (patience > 0 && self.position.stale >= patience);
+        self.tell.tell(&Event::Evaluated {
+            step,
+            validation_loss: loss,
+            validation_accuracy: accuracy,
+            best: better,
+            seconds: self.started.elapsed().as_secs_f64(),
+        })
+    }
+
+    fn save(&mut self) -> Result<(), TrainError> {
+        let started = Instant::now();
+        let out = self.options.out;
+        state::save(out, &self.digest, &self.parameters, &self.optimiser, &self.position)?;
+        self.saved = Saved { step: self.optimiser.steps, at: Instant::now() };
+        let seconds = started.elapsed().as_secs_f64();
+        self.tell.tell(&Event::Saved { step: self.optimiser.steps, seconds })
+    }
+
+    /// Leaves the best checkpoint in the run's folder, and measures what stands in its files.
+    fn finish(mut self) -> Result<FineTuned, TrainError> {
+        let out = self.options.out;
+        checkpoint::finish(out)?;
+        let trained = TrainedEncoder::load(out)?;
+        self.parameters.read_back(out)?;
+        let labels = &self.validation.labels;
+        let Some(logits) = step::logits(&self.parameters, &self.validation, &|| false) else {
+            return Err(self.stopped());
+        };
+        let evaluation = evaluate(self.name, &trained.labels, &logits, labels, trained.temperature)?;
+        state::remove(out)?;
+        self.tell.tell(&Event::EncoderDone {
+            step: self.position.best.map_or(self.optimiser.steps, |best| best.step),
+            validation_accuracy: evaluation.accuracy,
+            ci95: evaluation.ci95,
+            ece: evaluation.ece,
+            temperature: trained.temperature,
+            seconds: self.started.elapsed().as_secs_f64(),
+        })?;
+        Ok(FineTuned { trained, evaluation })
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.options.stop.load(Ordering::Relaxed)
+    }
+
+    /// Saves the state of a run that is asked to stop.
+    fn stopped(&mut self) -> TrainError {
+        match self.save() {
+            Ok(()) => TrainError::Stopped { step: self.optimiser.steps, folder: self.options.out.to_owned() },
+            Err(error) => error,
+        }
+    }
+
+    /// The state is not saved: the last one may be worth going on from with another recipe's rate.
+    fn diverged(&self, what: &'static str, value: f64) -> TrainError {
+        TrainError::Diverged {
+            what,
+            value,
+            step: self.optimiser.steps + 1,
+            folder: self.options.out.to_owned(),
+        }
+    }
+}
+
+fn cut(ids: &TextIds, texts: &[(&str, u32)], bert: &Bert) -> Result<Texts, TrainError> {
+    let texts = Texts::new(ids, texts);
+    texts.each(|ids| bert.check_ids(ids))?;
+    Ok(texts)
+}
+
+/// What a saved state belongs to: everything that decides the weights.
+fn run_digest(
+    recipe: &Recipe,
+    encoder: &EncoderRecipe,
+    data: &str,
+    tokenizer: &str,
+    parameters: &Parameters,
+) -> Result<String, TrainError> {
+    let defaults = EncoderTraining::default();
+    let training = EncoderTraining {
+        save_every: defaults.save_every,
+        save_minutes: defaults.save_minutes,
+        log_every: defaults.log_every,
+        ..encoder.training.clone()
+    };
+    // The network counts by its numbers, not by its place.
+    let encoder = EncoderRecipe { folder: PathBuf::new(), training, ..encoder.clone() };
+    let deciding = Recipe {
+        golden: None,
+        encoder: Some(encoder),
+        convert: typecase_convert::Options::default(),
+        ..recipe.clone()
+    };
+    let mut hasher = Sha256::new();
+    hasher.update(deciding.to_toml()?);
+    hasher.update(data);
+    hasher.update(tokenizer);
+    hasher.update(bytemuck::cast_slice::<f32, u8>(&parameters.words));
+    for parameter in &parameters.list {
+        hasher.update(bytemuck::cast_slice::<f32, u8>(&parameter.numbers));
+    }
+    Ok(hex(&hasher.finalize()))
+}
+
+/// A seed for one purpose of many.
+fn mixed(seed: u64, purpose: u64, number: u64) -> u64 {
+    let mut random = Random::new(seed ^ purpose.rotate_left(32));
+    random.next_u64().wrapping_add(number.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+}

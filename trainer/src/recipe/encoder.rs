@@ -1,0 +1,191 @@
+//! The table `[encoder]` of a recipe: which pre-trained network, and how it learns.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use typecase_convert::encoder::{HeadKind, PoolingKind};
+
+/// Which network is fine-tuned, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncoderRecipe {
+    /// A folder of Hugging Face (`config.json`, `model.safetensors`, `tokenizer.json`), beside the recipe.
+    pub folder: PathBuf,
+    /// How the tokens of a text become one row: `mean`, `cls`, `max` or `attention`.
+    #[serde(default)]
+    pub pooling: PoolingKind,
+    /// What turns the row into scores: `linear` or `mlp`.
+    #[serde(default)]
+    pub head: HeadKind,
+    /// Tokens of a text that are looked at, special ones included.
+    #[serde(default = "max_tokens")]
+    pub max_tokens: u32,
+    /// How it learns.
+    #[serde(default)]
+    pub training: EncoderTraining,
+    /// Where the folder is found, if not at `folder`.
+    #[serde(skip)]
+    pub found: Option<PathBuf>,
+}
+
+const fn max_tokens() -> u32 {
+    128
+}
+
+/// How an encoder learns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EncoderTraining {
+    /// Passes over the data.
+    pub epochs: u32,
+    /// Texts of a batch, at most.
+    pub batch: usize,
+    /// Tokens of a batch, padding included, at most: batches of long texts have fewer of them.
+    pub batch_tokens: usize,
+    /// Batches whose gradients make one step.
+    pub accumulate: usize,
+    /// Learning rate at its highest.
+    pub rate: f64,
+    /// The head's learning rate is so many times that of the network.
+    pub head_rate: f64,
+    /// The learning rate of each layer is this share of that of the layer after it; 1 for the same in all.
+    pub layer_decay: f64,
+    /// How the learning rate falls after the warm-up: `linear`, `cosine`, `polynomial` or `constant`.
+    pub schedule: Schedule,
+    /// Exponent of `polynomial`.
+    pub power: f64,
+    /// Share of the steps in which the learning rate rises.
+    pub warm_up: f64,
+    /// Decay of weights, decoupled from the gradient; none on biases and LayerNorm.
+    pub weight_decay: f64,
+    /// AdamW: memory of the mean of the gradients.
+    pub beta1: f64,
+    /// AdamW: memory of the mean of their squares.
+    pub beta2: f64,
+    /// AdamW: added to the root of the mean square.
+    pub epsilon: f64,
+    /// Gradients longer than this are scaled down to it; 0 for none.
+    pub clip: f64,
+    /// Share of the target that is spread evenly over all classes.
+    pub label_smoothing: f64,
+    /// Share of the pooled row that is dropped before the head.
+    pub dropout: f64,
+    /// So many layers, from the first, do not learn; the embeddings then do not either.
+    pub frozen_layers: usize,
+    /// The embedding of words does not learn.
+    pub frozen_words: bool,
+    /// Steps between evaluations on the validation split; 0 for one after each epoch. The last step has one in any case.
+    pub evaluate_every: u64,
+    /// Training ends after so many evaluations without a better one; 0 for never.
+    pub patience: u32,
+    /// Steps between saved states, at most.
+    pub save_every: u64,
+    /// Minutes between saved states, at most.
+    pub save_minutes: f64,
+    /// Steps between lines of the log.
+    pub log_every: u64,
+}
+
+impl Default for EncoderTraining {
+    fn default() -> Self {
+        Self {
+            epochs: 1,
+            batch: 32,
+            batch_tokens: 4096,
+            accumulate: 1,
+            rate: 6e-5,
+            head_rate: 1.0,
+            layer_decay: 1.0,
+            schedule: Schedule::Linear,
+            power: 2.0,
+            warm_up: 0.06,
+            weight_decay: 0.01,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            clip: 1.0,
+            label_smoothing: 0.05,
+            dropout: 0.1,
+            frozen_layers: 0,
+            frozen_words: false,
+            evaluate_every: 0,
+            patience: 0,
+            save_every: 200,
+            save_minutes: 10.0,
+            log_every: 20,
+        }
+    }
+}
+
+/// How a learning rate falls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// In a straight line to 0.
+    Linear,
+    /// Along half a wave to 0.
+    Cosine,
+    /// As a power of what is left.
+    Polynomial,
+    /// It does not.
+    Constant,
+}
+
+impl EncoderRecipe {
+    /// The folder of the network, given that of the recipe.
+    pub(super) fn find(&mut self, recipe: &Path) {
+        self.found = Some(recipe.parent().unwrap_or_else(|| Path::new("")).join(&self.folder));
+    }
+
+    /// The folder of the network.
+    #[must_use]
+    pub fn network(&self) -> &Path {
+        self.found.as_deref().unwrap_or(&self.folder)
+    }
+
+    pub(super) fn check(&self) -> Result<(), String> {
+        if !(1..=4096).contains(&self.max_tokens) {
+            return Err(format!("encoder.max_tokens {} found, allowed are 1 to 4096", self.max_tokens));
+        }
+        self.training.check()
+    }
+}
+
+impl EncoderTraining {
+    fn check(&self) -> Result<(), String> {
+        let counts = [
+            ("epochs", u64::from(self.epochs)),
+            ("batch", self.batch as u64),
+            ("batch_tokens", self.batch_tokens as u64),
+            ("accumulate", self.accumulate as u64),
+            ("save_every", self.save_every),
+            ("log_every", self.log_every),
+        ];
+        if let Some((name, count)) = counts.iter().find(|(_, count)| !(1..=1 << 20).contains(count)) {
+            return Err(format!("encoder.training.{name} {count} found, allowed are 1 to {}", 1 << 20));
+        }
+        // Name, value, lowest, highest; the lowest itself is not allowed where it makes no sense.
+        let table = [
+            ("rate", self.rate, f64::MIN_POSITIVE, 1.0),
+            ("head_rate", self.head_rate, 0.0, 1000.0),
+            ("layer_decay", self.layer_decay, 0.1, 1.0),
+            ("power", self.power, 0.0, 10.0),
+            ("warm_up", self.warm_up, 0.0, 1.0),
+            ("weight_decay", self.weight_decay, 0.0, 1.0),
+            ("beta1", self.beta1, 0.0, 0.9999),
+            ("beta2", self.beta2, 0.0, 0.99999),
+            ("epsilon", self.epsilon, f64::MIN_POSITIVE, 1.0),
+            ("clip", self.clip, 0.0, 1e6),
+            ("label_smoothing", self.label_smoothing, 0.0, 0.9),
+            ("dropout", self.dropout, 0.0, 0.9),
+            ("save_minutes", self.save_minutes, 0.0, 1e6),
+        ];
+        match table.iter().find(|(_, value, low, high)| !(low..=high).contains(&value)) {
+            Some((name, value, low, high)) => {
+                let low = if *low == f64::MIN_POSITIVE { "above 0".to_owned() } else { low.to_string() };
+                Err(format!("encoder.training.{name} {value} found, allowed are {low} to {high}"))
+            }
+            None => Ok(()),
+        }
+    }
+}
