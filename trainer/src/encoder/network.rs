@@ -71,7 +71,7 @@ impl Leaves {
     fn states(&self, batch: &Batch, words: Tensor<2>, rest: &mut Rest<'_>) -> Tensor<2> {
         let Sizes { width, heads, layers, epsilon, .. } = self.sizes;
         let (texts, tokens) = (batch.lengths.len(), batch.tokens);
-        let positions: Tensor<3> = rest.matrix().slice([0..tokens]).reshape([1, tokens, width]);
+        let positions: Tensor<3> = rest.matrix().narrow(0, 0, tokens).reshape([1, tokens, width]);
         let positions = positions.expand([texts, tokens, width]).reshape([texts * tokens, width]);
         let mut stream = fused::norm(words, positions, rest.vector(), rest.vector(), epsilon);
         let shape = AttentionShape { heads, channels: width / heads, tokens, lengths: batch.lengths.clone() };

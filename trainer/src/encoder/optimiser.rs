@@ -80,6 +80,35 @@ pub(super) struct AdamW {
     pub(super) list: Vec<Moments>,
     /// Of the word embedding; empty if it does not learn.
     pub(super) words: Moments,
+    /// Mean of the weights over the steps, where it is asked for.
+    pub(super) average: Option<Average>,
+}
+
+/// Parameters without their names.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Average {
+    pub(super) words: Vec<f32>,
+    pub(super) list: Vec<Vec<f32>>,
+}
+
+impl Average {
+    fn new(parameters: &Parameters) -> Self {
+        let list = parameters.list.iter().map(|parameter| parameter.numbers.clone()).collect();
+        Self { words: parameters.words.clone(), list }
+    }
+
+    /// Goes a share of the way to the parameters.
+    fn approach(&mut self, parameters: &Parameters, share: f32) {
+        let go = |mean: &mut [f32], to: &[f32]| {
+            mean.par_chunks_mut(CHUNK).zip(to.par_chunks(CHUNK)).for_each(|(mean, to)| {
+                mean.iter_mut().zip(to).for_each(|(mean, to)| *mean += share * (to - *mean));
+            });
+        };
+        go(&mut self.words, &parameters.words);
+        for (mean, parameter) in self.list.iter_mut().zip(&parameters.list) {
+            go(mean, &parameter.numbers);
+        }
+    }
 }
 
 /// What one step does to a number.
@@ -99,8 +128,10 @@ struct Change {
 }
 
 impl AdamW {
-    pub(super) fn new(parameters: &Parameters, frozen_words: bool) -> Self {
+    pub(super) fn new(parameters: &Parameters, training: &EncoderTraining) -> Self {
+        let frozen_words = training.frozen_words || training.frozen_layers > 0;
         Self {
+            average: (training.average > 0.0).then(|| Average::new(parameters)),
             steps: 0,
             list: parameters.list.iter().map(|parameter| Moments::zeros(parameter.numbers.len())).collect(),
             words: Moments::zeros(if frozen_words { 0 } else { parameters.words.len() }),
@@ -152,6 +183,24 @@ impl AdamW {
             let (mean, square) = (&mut self.words.mean[row.clone()], &mut self.words.square[row.clone()]);
             change.apply(&mut parameters.words[row], mean, square, gradient);
         }
+        if let Some(average) = &mut self.average {
+            // A short memory at first, so that the start is forgotten.
+            let steps = self.steps as f64;
+            let memory = training.average.min((1.0 + steps) / (10.0 + steps));
+            average.approach(parameters, (1.0 - memory) as f32);
+        }
+    }
+
+    /// What is evaluated and kept, if it is not the parameters themselves.
+    pub(super) fn averaged(&self, parameters: &Parameters) -> Option<Parameters> {
+        self.average.as_ref().map(|average| {
+            let mut averaged = parameters.clone();
+            averaged.words.copy_from_slice(&average.words);
+            for (parameter, mean) in averaged.list.iter_mut().zip(&average.list) {
+                parameter.numbers.copy_from_slice(mean);
+            }
+            averaged
+        })
     }
 }
 

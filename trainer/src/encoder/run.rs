@@ -173,7 +173,7 @@ impl<'a> Run<'a> {
         let mut random = Random::new(recipe.train.seed);
         let parameters = Parameters::new(&bert, encoder.pooling, encoder.head, classes, &mut random);
         let training = &encoder.training;
-        let optimiser = AdamW::new(&parameters, training.frozen_words || training.frozen_layers > 0);
+        let optimiser = AdamW::new(&parameters, training);
         let tokenizer = encoder.network().join("tokenizer.json");
         let tokenizer = fs::read_to_string(&tokenizer).map_err(|e| TrainError::io(tokenizer, e))?;
         let digest = run_digest(recipe, encoder, &read.sha256, &tokenizer, &parameters)?;
@@ -312,7 +312,7 @@ impl<'a> Run<'a> {
         since.loss += loss;
         since.elapsed += started.elapsed();
         let step = step + 1;
-        if step % self.training.log_every == 0 || step == self.steps {
+        if step.is_multiple_of(self.training.log_every) || step == self.steps {
             self.log(rate, norm)?;
         }
         Ok(())
@@ -339,14 +339,16 @@ impl<'a> Run<'a> {
             0 => self.steps_of_epoch,
             every => every,
         };
-        step > 0 && (step == self.steps || step % every == 0)
+        step > 0 && (step == self.steps || step.is_multiple_of(every))
     }
 
     /// Measures the network on the validation split, and keeps it if it is the best.
     fn evaluate(&mut self) -> Result<(), TrainError> {
         let step = self.optimiser.steps;
         let stop = self.options.stop;
-        let Some(logits) = step::logits(&self.parameters, &self.validation, &|| stop.load(Ordering::Relaxed))
+        let averaged = self.optimiser.averaged(&self.parameters);
+        let parameters = averaged.as_ref().unwrap_or(&self.parameters);
+        let Some(logits) = step::logits(parameters, &self.validation, &|| stop.load(Ordering::Relaxed))
         else {
             return Err(self.stopped());
         };
@@ -375,7 +377,7 @@ impl<'a> Run<'a> {
             checkpoint::replace(
                 self.options.out,
                 &mut self.bert,
-                &self.parameters,
+                parameters,
                 &self.tokenizer,
                 &self.trained,
             )?;

@@ -90,6 +90,12 @@ fn write(
         parts.push((format!("mean.{}", parameter.name), &moments.mean));
         parts.push((format!("square.{}", parameter.name), &moments.square));
     }
+    if let Some(average) = &optimiser.average {
+        parts.push(("average.words".to_owned(), &average.words));
+        for (parameter, mean) in parameters.list.iter().zip(&average.list) {
+            parts.push((format!("average.{}", parameter.name), mean));
+        }
+    }
     let mut metadata = HashMap::from([
         ("run".to_owned(), run.to_owned()),
         ("steps".to_owned(), optimiser.steps.to_string()),
@@ -156,6 +162,12 @@ pub(super) fn load(
     for (parameter, moments) in parameters.list.iter_mut().zip(&mut optimiser.list) {
         fill(&parameter.name, &mut parameter.numbers)?;
         fill_moments(&parameter.name, moments)?;
+    }
+    if let Some(average) = &mut optimiser.average {
+        fill("average.words", &mut average.words)?;
+        for (parameter, mean) in parameters.list.iter().zip(&mut average.list) {
+            fill(&format!("average.{}", parameter.name), mean)?;
+        }
     }
     optimiser.steps = number("steps").ok_or_else(damaged)?;
     let best = number("best_step").map(|step| {

@@ -36,32 +36,103 @@ pub(super) fn gradient(
     let started = Instant::now();
     let device = Device::flex().autodiff();
     let frozen = training.frozen_layers;
-    let leaves = Leaves::new(parameters, &device, &|depth| frozen == 0 || depth > frozen);
-    let words: Tensor<2> = Tensor::from_data(words_of(parameters, batch), &device);
+    let pass = Pass {
+        batch,
+        leaves: Leaves::new(parameters, &device, &|depth| frozen == 0 || depth > frozen),
+        keep: dropped(batch.lengths.len(), parameters.sizes.width, training.dropout, random)
+            .map(|keep| Tensor::from_data(keep, &device)),
+        targets: Tensor::from_data(
+            targets(batch, parameters.sizes.classes, training.label_smoothing),
+            &device,
+        ),
+        focal: training.focal as f32,
+    };
     let learns_words = frozen == 0 && !training.frozen_words;
-    let words = if learns_words { words.require_grad() } else { words };
-    let keep = dropped(batch.lengths.len(), parameters.sizes.width, training.dropout, random)
-        .map(|keep| Tensor::from_data(keep, &device));
-    let targets = targets(batch, parameters.sizes.classes, training.label_smoothing);
-    let targets: Tensor<2> = Tensor::from_data(targets, &device);
+    let watches_words = learns_words || training.adversarial > 0.0;
+    let words = words_of(parameters, batch);
     times.input += started.elapsed();
 
-    let started = Instant::now();
-    let logits = leaves.logits(batch, words.clone(), keep);
-    let loss = (log_softmax(logits, 1) * targets).sum().neg().div_scalar(batch.lengths.len() as f32);
-    let value = f64::from(into_numbers(loss.clone())[0]);
-    times.forward += started.elapsed();
-    if !value.is_finite() {
-        return (value, None);
+    let (loss, found) = pass.gradient(&words, watches_words, times);
+    let Some((mut list, mut rows)) = found else { return (loss, None) };
+    if training.adversarial > 0.0 {
+        let moved = moved(&words, &rows, training.adversarial);
+        let (loss, found) = pass.gradient(&TensorData::new(moved, words.shape().clone()), true, times);
+        let Some((more, more_rows)) = found else { return (loss, None) };
+        for (to, from) in list.iter_mut().zip(&more) {
+            if let (Some(to), Some(from)) = (to, from) {
+                super::kernels::add(to, from);
+            }
+        }
+        super::kernels::add(&mut rows, &more_rows);
     }
+    let words = if learns_words { by_word(batch, &rows, parameters.sizes.width) } else { BTreeMap::new() };
+    (loss, Some(Gradient { list, words }))
+}
 
-    let started = Instant::now();
-    let mut gradients = loss.backward();
-    let list = leaves.gradients(&mut gradients);
-    let words = words.grad_remove(&mut gradients).map(into_numbers);
-    let words = words.map(|rows| by_word(batch, &rows, parameters.sizes.width)).unwrap_or_default();
-    times.backward += started.elapsed();
-    (value, Some(Gradient { list, words }))
+/// What the passes over a batch have in common.
+struct Pass<'a> {
+    batch: &'a Batch,
+    leaves: Leaves,
+    keep: Option<Tensor<2>>,
+    targets: Tensor<2>,
+    focal: f32,
+}
+
+/// Of each parameter, and of each row of the words.
+type Gradients = (Vec<Option<Vec<f32>>>, Vec<f32>);
+
+impl Pass<'_> {
+    /// The loss and its gradients; none if the loss is not finite.
+    fn gradient(
+        &self,
+        words: &TensorData,
+        watches_words: bool,
+        times: &mut Times,
+    ) -> (f64, Option<Gradients>) {
+        let started = Instant::now();
+        let words: Tensor<2> = Tensor::from_data(words.clone(), &self.targets.device());
+        let words = if watches_words { words.require_grad() } else { words };
+        let logits = self.leaves.logits(self.batch, words.clone(), self.keep.clone());
+        let texts = self.batch.lengths.len() as f32;
+        let loss = losses(logits, self.targets.clone(), self.focal).sum().div_scalar(texts);
+        let value = f64::from(into_numbers(loss.clone())[0]);
+        times.forward += started.elapsed();
+        if !value.is_finite() {
+            return (value, None);
+        }
+        let started = Instant::now();
+        let mut gradients = loss.backward();
+        let list = self.leaves.gradients(&mut gradients);
+        let rows = words.grad_remove(&mut gradients).map(into_numbers).unwrap_or_default();
+        times.backward += started.elapsed();
+        (value, Some((list, rows)))
+    }
+}
+
+/// The parts of the loss, of each text and class.
+///
+/// # Source
+/// Lin et al. 2017, "Focal Loss for Dense Object Detection".
+fn losses(logits: Tensor<2>, targets: Tensor<2>, focal: f32) -> Tensor<2> {
+    let logarithms = log_softmax(logits, 1);
+    let losses = logarithms.clone().neg() * targets;
+    if focal == 0.0 {
+        return losses;
+    }
+    // Not quite 0, where a power below 1 has no slope.
+    let missing = logarithms.exp().neg().add_scalar(1.0).clamp_min(1e-6);
+    losses * missing.powf_scalar(focal)
+}
+
+/// The words of a batch, moved so far along their gradient.
+///
+/// # Source
+/// Miyato et al. 2017, "Adversarial Training Methods for Semi-Supervised Text Classification".
+fn moved(words: &TensorData, gradient: &[f32], distance: f64) -> Vec<f32> {
+    let length = gradient.iter().map(|g| f64::from(*g) * f64::from(*g)).sum::<f64>().sqrt();
+    let share = if length > 0.0 { (distance / length) as f32 } else { 0.0 };
+    let words = words.as_slice::<f32>().expect("the words are in f32");
+    words.iter().zip(gradient).map(|(x, g)| x + share * g).collect()
 }
 
 /// What is left of each number of the pooled rows: nothing, or so much more that the mean stays.

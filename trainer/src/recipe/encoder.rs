@@ -68,6 +68,13 @@ pub struct EncoderTraining {
     pub clip: f64,
     /// Share of the target that is spread evenly over all classes.
     pub label_smoothing: f64,
+    /// Exponent of the focal loss, which counts texts less that are right already; 0 for none.
+    pub focal: f64,
+    /// A second gradient at words moved so far, all of a batch together, in the direction in which the loss grows (FGM);
+    /// 0 for none. Doubles the time of a step.
+    pub adversarial: f64,
+    /// Memory of the mean of the weights over the steps: it is what is evaluated and kept; 0 for the weights themselves.
+    pub average: f64,
     /// Share of the pooled row that is dropped before the head.
     pub dropout: f64,
     /// So many layers, from the first, do not learn; the embeddings then do not either.
@@ -105,6 +112,9 @@ impl Default for EncoderTraining {
             epsilon: 1e-8,
             clip: 1.0,
             label_smoothing: 0.05,
+            focal: 0.0,
+            adversarial: 0.0,
+            average: 0.0,
             dropout: 0.1,
             frozen_layers: 0,
             frozen_words: false,
@@ -177,6 +187,9 @@ impl EncoderTraining {
             ("epsilon", self.epsilon, f64::MIN_POSITIVE, 1.0),
             ("clip", self.clip, 0.0, 1e6),
             ("label_smoothing", self.label_smoothing, 0.0, 0.9),
+            ("focal", self.focal, 0.0, 10.0),
+            ("adversarial", self.adversarial, 0.0, 1000.0),
+            ("average", self.average, 0.0, 0.99999),
             ("dropout", self.dropout, 0.0, 0.9),
             ("save_minutes", self.save_minutes, 0.0, 1e6),
         ];

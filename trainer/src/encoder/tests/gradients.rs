@@ -24,7 +24,7 @@ impl Reference {
     }
 
     /// The mean loss of the texts, one after the other: no batch, no padding.
-    fn loss(&self, batch: &Batch, smoothing: f64) -> f64 {
+    fn loss(&self, batch: &Batch, smoothing: f64, focal: f64) -> f64 {
         let of = |(text, length): (usize, &usize)| {
             let ids = &batch.ids[text * batch.tokens..text * batch.tokens + length];
             let logits = self.logits(ids);
@@ -35,7 +35,7 @@ impl Reference {
                 .enumerate()
                 .map(|(class, z)| {
                     let hit = if class == batch.labels[text] as usize { 1.0 - smoothing } else { 0.0 };
-                    (hit + share) * (all.ln() - z)
+                    (hit + share) * (all.ln() - z) * (1.0 - z.exp() / all).powf(focal)
                 })
                 .sum::<f64>()
         };
@@ -161,12 +161,13 @@ fn loss_and_gradients_are_those_of_a_network_in_f64() {
     let batch = batch();
     assert!(!batch.is_even());
     let mut random = Random::new(9);
-    for (pooling, head) in [
-        (PoolingKind::Mean, HeadKind::Linear),
-        (PoolingKind::Cls, HeadKind::Mlp),
-        (PoolingKind::Max, HeadKind::Linear),
-        (PoolingKind::Attention, HeadKind::Linear),
+    for (pooling, head, focal) in [
+        (PoolingKind::Mean, HeadKind::Linear, 0.0),
+        (PoolingKind::Cls, HeadKind::Mlp, 0.0),
+        (PoolingKind::Max, HeadKind::Linear, 2.0),
+        (PoolingKind::Attention, HeadKind::Linear, 0.5),
     ] {
+        let training = EncoderTraining { focal, ..training() };
         let mut parameters = parameters(pooling, head);
         // A head of small numbers would hide what is wrong behind it.
         let depth = parameters.sizes.layers + 1;
@@ -174,10 +175,10 @@ fn loss_and_gradients_are_those_of_a_network_in_f64() {
             parameter.numbers.iter_mut().for_each(|x| *x = random.unit_f32() - 0.5);
         }
         let (loss, gradient) =
-            step::gradient(&parameters, &batch, &training(), &mut Random::new(1), &mut Times::default());
+            step::gradient(&parameters, &batch, &training, &mut Random::new(1), &mut Times::default());
         let gradient = gradient.unwrap();
         let reference = Reference::new(&parameters);
-        let expected = reference.loss(&batch, 0.1);
+        let expected = reference.loss(&batch, 0.1, focal);
         assert!((loss - expected).abs() < 1e-5, "{pooling:?}: loss {loss}, expected {expected}");
 
         const STEP: f64 = 1e-5;
@@ -185,7 +186,7 @@ fn loss_and_gradients_are_those_of_a_network_in_f64() {
             let at = |step: f64| {
                 let mut moved = reference.clone();
                 change(&mut moved, step);
-                moved.loss(&batch, 0.1)
+                moved.loss(&batch, 0.1, focal)
             };
             (at(STEP) - at(-STEP)) / (2.0 * STEP)
         };
@@ -220,6 +221,25 @@ fn loss_and_gradients_are_those_of_a_network_in_f64() {
         ids.dedup();
         assert_eq!(gradient.words.keys().copied().collect::<Vec<_>>(), ids);
     }
+}
+
+/// Words moved along their gradient have a higher loss; moved by next to nothing they have the same gradient again.
+#[test]
+fn adversarial_words_are_those_of_a_higher_loss() {
+    let parameters = parameters(PoolingKind::Mean, HeadKind::Linear);
+    let of = |adversarial: f64| {
+        let training = EncoderTraining { adversarial, ..training() };
+        step::gradient(&parameters, &batch(), &training, &mut Random::new(1), &mut Times::default())
+            .1
+            .unwrap()
+    };
+    let (plain, twice, far) = (of(0.0), of(1e-6), of(1.0));
+    for (plain, twice) in plain.list.iter().flatten().zip(twice.list.iter().flatten()) {
+        for (plain, twice) in plain.iter().zip(twice) {
+            assert!((2.0 * plain - twice).abs() < 1e-4 * plain.abs() + 1e-5, "{plain}, twice {twice}");
+        }
+    }
+    assert!(far.norm() > twice.norm(), "{} and {}", far.norm(), twice.norm());
 }
 
 #[test]
