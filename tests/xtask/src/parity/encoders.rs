@@ -69,7 +69,7 @@ fn native(run: &mut Run<'_>, programs: &Programs, name: &str, path: &Path) -> Re
     let kernels: Vec<&str> = said.lines().collect();
     ensure!(kernels.first() == Some(&"scalar"), "kernels: {said}");
     for kernel in kernels.iter().rev() {
-        let limit = if *kernel == "scalar" && name != SMALL { SCALAR_ITEMS } else { usize::MAX };
+        let limit = if *kernel == "scalar" { SCALAR_ITEMS } else { usize::MAX };
         let program = targets::Lines::new(&programs.scores, [kernel]);
         run.compared(kernel, name, limit, |_| true, |texts| program.classify(path, texts))?;
     }
