@@ -129,8 +129,18 @@ fn recipes(sandbox: &Sandbox) {
         ("bits.toml", "[convert]\nweights = \"int2\"\n"),
         ("drop.toml", "[convert]\nmax_drop = -0.5\n"),
         ("fingerprint.toml", "[convert]\nfingerprint_bits = 12\n"),
+        ("encoder.toml", "[encoder]\nfolder = \"network\"\n"),
+        ("encoder-key.toml", "[encoder]\nfolder = \"network\"\n[encoder.training]\nlabel_smooting = 0.1\n"),
+        ("encoder-pooling.toml", "[encoder]\nfolder = \"network\"\npooling = \"men\"\n"),
+        ("encoder-rate.toml", "[encoder]\nfolder = \"network\"\n[encoder.training]\nrate = 2.0\n"),
     ];
     table.iter().for_each(|(name, more)| sandbox.write(name, format!("{RECIPE}{more}")));
+    let encoder = "name = \"e\"\nlabels = [\"a\", \"b\", \"c\"]\npooling = \"mean\"\nhead = \"linear\"\n\
+                   max_tokens = 16\ntemperature = 1.0\n[provenance]\n";
+    sandbox.write("encoder/encoder.toml", encoder);
+    sandbox.write("encoder-max/encoder.toml", encoder.replace("mean", "max"));
+    sandbox.write("encoder-key/encoder.toml", encoder.replace("head", "heads"));
+    sandbox.write("encoder-label/encoder.toml", encoder.replace(", \"b\", \"c\"", ""));
     sandbox.write("syntax.toml", "name = \"bad\n[data]\n");
     sandbox.write("no-name.toml", "[data]\ntrain = [\"good.csv\"]\n");
     sandbox.write("no-data.toml", "name = \"bad\"\n[data]\ntrain = []\n");

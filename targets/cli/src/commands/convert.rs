@@ -75,13 +75,13 @@ impl Convert {
     fn trained_encoder(&self) -> Result<(), Failure> {
         let load = |e: encoder::ImportError| Failure::input(e.to_string());
         let trained = TrainedEncoder::load(&self.source).map_err(load)?;
-        let held_out = self.held_out(&trained.labels)?;
-        if held_out.is_empty() {
+        if self.calibration.is_none() && !self.source.join("validation.jsonl").is_file() {
             let message = format!("{}: no labelled texts found", self.source.display());
             return Err(Failure::input(message).help(
                 "--calibration FILE: the ranges of the integers come from texts that training did not see",
             ));
         }
+        let held_out = self.held_out(&trained.labels)?;
         let import = ImportOptions::default();
         let converted =
             encoder::convert_trained(&trained, &self.source, &held_out, &import, &self.options()?)?;
