@@ -69,7 +69,7 @@ pub fn word_pieces<'p>(pieces: impl Iterator<Item = &'p str>, max_tokens: usize)
     let made =
         wordpiece::Builder { vocabulary: &pieces, unknown: "[UNK]", prefix: "##", max_characters: 100 };
     let model = made.to_bytes().unwrap();
-    let cells = if pieces.len() < 100 { 32 } else { 512 };
+    let cells = if pieces.len() < 100 { 32 } else { 256 };
     let model = ModelTable::WordPiece(&model);
     assembled(NormalizerSpec::Lowercase, Step::WhitespaceSplit, model, max_tokens, cells)
 }

@@ -76,12 +76,22 @@ fn bytes_of<const N: usize, T>(numbers: &[T], to: impl Fn(&T) -> [u8; N]) -> Vec
     numbers.iter().map(to).collect()
 }
 
-/// Every kernel but the specification; or the one that the environment names, which must be there.
+/// Every kernel but the specification, or the one that is asked for.
 fn others() -> Vec<Cpu> {
-    match std::env::var("TYPECASE_KERNEL") {
-        Ok(name) => vec![Cpu::named(&name).unwrap()],
-        Err(_) => Cpu::all().skip(1).collect(),
+    match named() {
+        Some(name) => vec![Cpu::named(&name).unwrap()],
+        None => Cpu::all().skip(1).collect(),
     }
+}
+
+#[cfg(target_os = "none")]
+const fn named() -> Option<&'static str> {
+    None
+}
+
+#[cfg(not(target_os = "none"))]
+fn named() -> Option<impl core::ops::Deref<Target = str>> {
+    std::env::var("TYPECASE_KERNEL").ok()
 }
 
 struct Layer {
