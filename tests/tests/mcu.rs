@@ -4,8 +4,11 @@
 
 use std::fs;
 
+use typecase_convert::tokenizer::{Options, compile};
 use typecase_engine::{Case, classify};
-use typecase_tests::{Scratch, encoder};
+use typecase_tests::encoder::{DEVICE_TOKENS, device_shape};
+use typecase_tests::{CaseParts, Scratch};
+use typecase_train::vocabulary::{VocabularyModel, VocabularySettings, learn};
 use xtask::cross::MCU;
 use xtask::{mcu, skip, texts, workspace_root};
 
@@ -51,6 +54,17 @@ fn answers_equal(case: &Case<&[u8]>, texts: &[Vec<u8>], ran: &mcu::Ran) {
     assert!(wrong.is_empty(), "{} of {} lines differ: {wrong:#?}", wrong.len(), texts.len());
 }
 
+/// A case with an encoder of random numbers, whose tokenizer was learnt from some texts.
+fn encoder_case(texts: &[Vec<u8>]) -> Vec<u8> {
+    let texts: Vec<String> = texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect();
+    let settings =
+        VocabularySettings { model: VocabularyModel::WordPiece, size: 2000, lowercase: true, min_count: 2 };
+    let json = learn(texts.iter().map(String::as_str), &settings).unwrap();
+    let options = Options { max_tokens: Some(DEVICE_TOKENS.into()), ..Options::default() };
+    let table = compile(&json, &options).unwrap().table;
+    CaseParts::encoder_of(Some(table), device_shape).build()
+}
+
 #[test]
 fn the_firmware_runs_an_encoder_in_short_steps_with_the_native_scores() {
     if let Some(missing) = MCU.missing() {
@@ -59,7 +73,7 @@ fn the_firmware_runs_an_encoder_in_short_steps_with_the_native_scores() {
     let root = workspace_root().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("encoder.case");
-    let file = encoder::device_case(&texts::sample(&root).unwrap());
+    let file = encoder_case(&texts::sample(&root).unwrap());
     fs::write(&path, &file).unwrap();
     let case = Case::parse(file.as_slice()).unwrap();
     let mut texts = texts::read(&root).unwrap().lines;
