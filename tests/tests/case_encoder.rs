@@ -226,8 +226,7 @@ fn the_face_runs_an_encoder_on_the_kernels_that_are_asked_for() {
     let case = typecase::Case::from_bytes(encoder::minimal_case()).unwrap();
     let mut all = BTreeSet::new();
     for cpu in Cpu::all() {
-        let mut options = typecase::Options::default();
-        options.cpu = Some(cpu);
+        let options = typecase::Options { cpu: Some(cpu), ..typecase::Options::default() };
         let runnable = typecase::prepare(&case, &options).unwrap();
         let device = runnable.report().device;
         assert!(device.ends_with(&format!(", {cpu}")), "{device}");
