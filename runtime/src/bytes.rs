@@ -1,12 +1,18 @@
 //! The bytes of a case, from wherever they come.
 
 use std::fs::File;
+#[cfg(feature = "mmap")]
+use std::io::Seek;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 /// The largest file that is read: far above every size class, far below what exhausts a machine.
 const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// From this size on a file is read into large pages.
+#[cfg(feature = "mmap")]
+const LARGE: usize = 1 << 20;
 
 /// Sections begin at multiples of this in the file; the buffer begins at one too.
 const ALIGN: usize = 64;
@@ -20,6 +26,7 @@ enum Source {
     Static(&'static [u8]),
     /// A buffer, and where the file begins in it so that it is aligned.
     Buffer(Vec<u8>, usize),
+    /// A file mapped, or memory of its own that a file was read into.
     #[cfg(feature = "mmap")]
     Map(memmap2::Mmap),
 }
@@ -36,6 +43,12 @@ impl Bytes {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "is a folder, a file is needed"));
         }
         let expected = usize::try_from(metadata.len()).unwrap_or(0).min(MAX_FILE_BYTES as usize);
+        #[cfg(feature = "mmap")]
+        if expected >= LARGE
+            && let Some(map) = read_into_large_pages(&mut file, expected)?
+        {
+            return Ok(Source::Map(map).into());
+        }
         let (mut buffer, start) = aligned(expected)?;
         file.by_ref().take(MAX_FILE_BYTES + 1).read_to_end(&mut buffer)?;
         if buffer.len() as u64 > MAX_FILE_BYTES {
@@ -59,6 +72,28 @@ impl Bytes {
     pub(crate) fn from_map(map: memmap2::Mmap) -> Self {
         Source::Map(map).into()
     }
+}
+
+/// A file of so many bytes, in pages of 2 MiB where the system has them: a large encoder in pages of 4 KiB costs
+/// thousands of page faults, more time than its digest. None if the system has no such memory to give, or the file does
+/// not end there; it is at its beginning again then.
+#[cfg(feature = "mmap")]
+fn read_into_large_pages(file: &mut File, expected: usize) -> io::Result<Option<memmap2::Mmap>> {
+    let Ok(mut map) = memmap2::MmapMut::map_anon(expected) else { return Ok(None) };
+    #[cfg(target_os = "linux")]
+    // Advice: without it all is well, and slower.
+    let _ = map.advise(memmap2::Advice::HugePage);
+    let read = file.read_exact(&mut map);
+    let ends_there = match &read {
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => false,
+        Err(_) => return read.map(|()| None),
+        Ok(()) => file.read(&mut [0])? == 0,
+    };
+    if !ends_there {
+        file.rewind()?;
+        return Ok(None);
+    }
+    map.make_read_only().map(Some)
 }
 
 /// A buffer with room for so many bytes from its present end on, which is aligned.
@@ -97,5 +132,38 @@ impl From<&'static [u8]> for Bytes {
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
         Source::Buffer(bytes, 0).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_any_size_are_read_whole_and_aligned() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for len in [0, 1, 4095, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, (3 << 20) + 77] {
+            let expected: Vec<u8> = (0..len).map(|at: usize| ((at * 31) >> 3) as u8).collect();
+            std::fs::write(&path, &expected).unwrap();
+            let bytes = Bytes::read(&path).unwrap();
+            assert_eq!(bytes.as_ref(), expected, "{len}");
+            assert!(len == 0 || bytes.as_ref().as_ptr().align_offset(ALIGN) == 0, "{len}");
+        }
+    }
+
+    #[cfg(feature = "mmap")]
+    #[test]
+    fn a_file_of_another_length_than_it_was_said_to_have_is_left_at_its_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, [7; 100]).unwrap();
+        for said in [99, 101] {
+            let mut file = File::open(&path).unwrap();
+            assert!(read_into_large_pages(&mut file, said).unwrap().is_none(), "{said}");
+            assert_eq!(file.stream_position().unwrap(), 0, "{said}");
+        }
+        let mut file = File::open(&path).unwrap();
+        assert_eq!(read_into_large_pages(&mut file, 100).unwrap().unwrap()[..], [7; 100]);
     }
 }

@@ -15,8 +15,8 @@
 //! A [`Case`] is opened once and shared; a [`Runnable`] is shared between threads; each thread has its own
 //! [`Session`], which allocates nothing after it exists.
 //!
-//! **Features**: `mmap` adds `open_mmap`, an `unsafe` door. `tract`, `ort` and `wgpu` add engines; they never change an
-//! answer. An engine that gives other scores than the case's golden vectors does not run, one that is lost hands over to
+//! **Features**: `mmap` reads large files into large pages and adds `open_mmap`, an `unsafe` door. `tract`, `ort` and
+//! `wgpu` add engines; they never change an answer. An engine that gives other scores than the case's golden vectors does not run, one that is lost hands over to
 //! the native engine within the same call: [`Runnable::report`] says so, [`Options::strict`] makes it an error.
 //!
 //! **Not promised**: that a case is what its author meant. The digest tells damage; trust in the author is yours.

@@ -134,7 +134,11 @@ impl Runnable {
     fn new(
         case: &Case,
         other: Option<Other>,
-        #[cfg_attr(not(feature = "threads"), allow(unused_mut))] mut passed_over: Vec<PassedOver>,
+        #[cfg_attr(
+            not(feature = "threads"),
+            allow(unused_mut, reason = "only a refused second thread adds to it")
+        )]
+        mut passed_over: Vec<PassedOver>,
         options: &Options,
     ) -> Result<Self, Error> {
         let (backend, device) = match &other {
