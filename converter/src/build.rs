@@ -4,7 +4,7 @@ use typecase_case::sections::golden::{self, NewVector};
 use typecase_case::sections::text::{TextSpec, Units};
 use typecase_case::sections::{labels, provenance};
 use typecase_case::{Kind, Writer};
-use typecase_engine::{Calibration, Case, Cell, Memory, UNICODE_VERSION, classify};
+use typecase_engine::{Calibration, Case, UNICODE_VERSION};
 use typecase_text::vocabulary::Builder;
 
 use crate::checkpoint::Checkpoint;
@@ -13,6 +13,7 @@ use crate::gate::{Report, Side};
 use crate::paired::Paired;
 use crate::parent::Parent;
 use crate::quantise::{self, Quantised};
+use crate::runner::{Runner, Scratch};
 use crate::{Options, calibrate};
 
 /// Texts of the golden vectors if the options name none.
@@ -158,61 +159,4 @@ pub(crate) fn sides(outcomes: &[(bool, bool)]) -> (Side, Side, Paired) {
 pub(crate) fn best(logits: &[f32]) -> u32 {
     let best = logits.iter().enumerate().rev().max_by(|a, b| a.1.total_cmp(b.1));
     best.map_or(0, |(index, _)| u32::try_from(index).unwrap_or(u32::MAX))
-}
-
-/// A case with memory to run it.
-pub(crate) struct Runner<'c> {
-    case: &'c Case<Vec<u8>>,
-    scratch: Scratch,
-}
-
-impl<'c> Runner<'c> {
-    pub(crate) fn new(case: &'c Case<Vec<u8>>) -> Self {
-        Self { case, scratch: Scratch::of(case) }
-    }
-
-    /// Every golden vector comes out exactly.
-    pub(crate) fn verify(&mut self) -> Result<u32, typecase_engine::Error> {
-        self.case.verify(&mut self.scratch.memory())
-    }
-
-    pub(crate) fn vector(&mut self, text: &[u8]) -> NewVector {
-        let verdict = classify(self.case, text, self.scratch.memory());
-        let (count, scores) = (verdict.tokens as usize, verdict.scores.to_vec());
-        NewVector { text: text.to_vec(), ids: self.scratch.ids[..count].to_vec(), scores }
-    }
-
-    /// Logits before temperature, and the label.
-    pub(crate) fn logits(&mut self, text: &str) -> (Vec<f32>, u32) {
-        let verdict = classify(self.case, text.as_bytes(), self.scratch.memory());
-        let scale = verdict.score_scale * self.case.calibration().temperature;
-        (verdict.scores.iter().map(|&score| score as f32 * scale).collect(), verdict.label_index)
-    }
-}
-
-/// The memory of a session.
-struct Scratch {
-    ids: Vec<u32>,
-    numbers: Vec<i32>,
-    tokens: Vec<u32>,
-    cells: Vec<Cell>,
-    arena: Vec<u64>,
-}
-
-impl Scratch {
-    fn of<B: AsRef<[u8]>>(case: &Case<B>) -> Self {
-        let cost = case.cost();
-        Self {
-            ids: vec![0; cost.ids],
-            numbers: vec![0; cost.numbers],
-            tokens: vec![0; cost.tokens],
-            cells: vec![Cell::default(); cost.cells],
-            arena: vec![0; cost.arena],
-        }
-    }
-
-    fn memory(&mut self) -> Memory<'_> {
-        let Self { ids, numbers, tokens, cells, arena } = self;
-        Memory { ids, numbers, tokens, cells, arena }
-    }
 }

@@ -29,6 +29,7 @@ pub mod paired;
 mod parent;
 mod prune;
 mod quantise;
+mod runner;
 pub mod tokenizer;
 
 use std::fmt;
@@ -38,6 +39,7 @@ pub use cutter::{CutMemory, Cutter, DEFAULT_MAX_TOKENS, Subword};
 pub use error::ConvertError;
 pub use gate::{Report, Side};
 pub use parent::Parent;
+pub use runner::Shipped;
 use serde::{Deserialize, Serialize};
 
 /// How a checkpoint becomes a case.

@@ -22,6 +22,8 @@ pub(crate) struct Task<'a> {
     pub(crate) classes: usize,
     /// Texts to learn from.
     pub(crate) train: &'a [u32],
+    /// What each of them should be, texts x classes; none if that is what the labels say.
+    pub(crate) targets: Option<&'a [f32]>,
     /// Texts held out.
     pub(crate) validation: &'a [u32],
     pub(crate) recipe: &'a TrainRecipe,
@@ -144,9 +146,21 @@ impl Stage {
     ) -> Result<(), TrainError> {
         let recipe = task.recipe;
         let offset = recipe.offset;
-        let problem = Problem { rows: &self.train, labels: &self.train_labels, costs: &self.costs, offset };
-        let held_out =
-            Problem { rows: &self.validation, labels: &self.validation_labels, costs: &[], offset };
+        let problem = Problem {
+            rows: &self.train,
+            labels: &self.train_labels,
+            targets: task.targets,
+            classes: task.classes,
+            costs: &self.costs,
+            offset,
+        };
+        let held_out = Problem {
+            rows: &self.validation,
+            labels: &self.validation_labels,
+            targets: None,
+            costs: &[],
+            ..problem
+        };
         let squares = dual::squares(&self.train);
         let mut saved = Instant::now();
         while state.epoch < recipe.epochs && state.stale < recipe.patience {

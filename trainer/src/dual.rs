@@ -1,7 +1,8 @@
 //! Linear classifiers with squared hinge loss, one class against the rest, by dual coordinate descent.
 //!
-//! For each class, with `y` = +1 for its texts and -1 for others, the least
-//! `|w|^2 / 2 + sum of cost_i * max(0, 1 - y_i (w x_i + offset))^2`. One sweep takes the texts in a random order and
+//! For each class, with `t_i` the share to which text `i` should be of it (1 or 0 for a label, between for what a teacher
+//! says), the least `|w|^2 / 2 + sum of cost_i (t_i max(0, 1 - s_i)^2 + (1 - t_i) max(0, 1 + s_i)^2)` with
+//! `s_i = w x_i + offset`. One sweep takes the texts in a random order and
 //! solves for one dual variable at a time, in time proportional to the text. Classes do not touch each other, so they
 //! are spread over threads in pairs, and the numbers come out the same on any number of threads.
 //!
@@ -15,6 +16,9 @@ use crate::corpus::Matrix;
 /// Classes that share a sweep.
 pub(crate) const PAIR: usize = 2;
 
+/// Dual variables of a row: for each class of a pair one as a member, one as another's.
+pub(crate) const SIDES: usize = 2 * PAIR;
+
 /// Validation rows handled by one task.
 const CHUNK: usize = 512;
 
@@ -23,10 +27,30 @@ pub(crate) struct Problem<'a> {
     pub(crate) rows: &'a Matrix,
     /// Class of each row.
     pub(crate) labels: &'a [u32],
+    /// To which share each row should be of each class; none if that is what the labels say.
+    ///
+    /// # Shapes
+    /// Rows x classes.
+    pub(crate) targets: Option<&'a [f32]>,
+    /// Classes.
+    pub(crate) classes: usize,
     /// Cost of an error on each row.
     pub(crate) costs: &'a [f32],
     /// Every score starts from this.
     pub(crate) offset: f32,
+}
+
+impl Problem<'_> {
+    /// To which share a row should be of a class.
+    #[inline]
+    fn target(&self, row: usize, class: usize) -> f32 {
+        match self.targets {
+            Some(targets) if class < self.classes => targets[row * self.classes + class],
+            Some(_) => 0.0,
+            None if self.labels[row] as usize == class => 1.0,
+            None => 0.0,
+        }
+    }
 }
 
 /// The classifiers of all classes.
@@ -40,8 +64,8 @@ pub(crate) struct Model {
 pub(crate) struct Pair {
     /// One a feature.
     pub(crate) weights: Vec<[f32; PAIR]>,
-    /// Dual variables, one a row.
-    pub(crate) duals: Vec<[f32; PAIR]>,
+    /// Dual variables of each row: of the texts as members of the classes, then as others.
+    pub(crate) duals: Vec<[f32; SIDES]>,
 }
 
 /// How a model does on rows that it did not learn from.
@@ -56,7 +80,7 @@ pub(crate) struct Score {
 impl Model {
     /// All zero.
     pub(crate) fn new(classes: usize, features: usize, rows: usize) -> Self {
-        let pair = Pair { weights: vec![[0.0; PAIR]; features], duals: vec![[0.0; PAIR]; rows] };
+        let pair = Pair { weights: vec![[0.0; PAIR]; features], duals: vec![[0.0; SIDES]; rows] };
         Self { pairs: vec![pair; classes.div_ceil(PAIR)] }
     }
 
@@ -132,17 +156,24 @@ impl Pair {
                 let weights = self.weights[id as usize];
                 (0..PAIR).for_each(|k| sums[k] += value * weights[k]);
             }
-            let diagonal = 0.5 / problem.costs[row];
-            let duals = &mut self.duals[row];
+            let (cost, square, duals) = (problem.costs[row], squares[row], &mut self.duals[row]);
             let mut moves = [0f32; PAIR];
             for k in 0..PAIR {
-                let sign = if problem.labels[row] as usize == first_class + k { 1.0 } else { -1.0 };
-                let gradient = sign * sums[k] - 1.0 + diagonal * duals[k];
-                let new = (duals[k] - gradient / (squares[row] + diagonal)).max(0.0);
-                let step = new - duals[k];
-                duals[k] = new;
-                largest = largest.max(step.abs());
-                moves[k] = step * sign;
+                let target = problem.target(row, first_class + k);
+                for (side, sign, share) in [(k, 1.0, target), (PAIR + k, -1.0, 1.0 - target)] {
+                    if share <= 0.0 {
+                        continue;
+                    }
+                    let diagonal = 0.5 / (cost * share);
+                    // The score after what the other side has just moved.
+                    let score = sums[k] + moves[k] * square;
+                    let gradient = sign * score - 1.0 + diagonal * duals[side];
+                    let new = (duals[side] - gradient / (square + diagonal)).max(0.0);
+                    let step = new - duals[side];
+                    duals[side] = new;
+                    largest = largest.max(step.abs());
+                    moves[k] += step * sign;
+                }
             }
             if moves != [0.0; PAIR] {
                 for (&id, &value) in ids.iter().zip(values) {

@@ -17,9 +17,11 @@ mod network;
 mod optimiser;
 mod parameters;
 mod run;
+mod score;
 mod state;
 mod step;
 #[cfg(test)]
 mod tests;
 
 pub use run::{FineTuned, train};
+pub(crate) use score::Scorer;

@@ -62,6 +62,16 @@ pub enum TrainError {
         /// Where `resume` finds the state.
         folder: PathBuf,
     },
+    /// A teacher was interrupted; what it has scored is kept.
+    #[error("training: interrupted after {done} of {of} texts were scored, they are kept in {}", .path.display())]
+    Scoring {
+        /// Texts scored.
+        done: usize,
+        /// Texts in all.
+        of: usize,
+        /// The file that the same run finds again.
+        path: PathBuf,
+    },
     /// A number is not finite any more: the run cannot go on.
     #[error("training: {what} of step {step} is {value}, a lower rate or a lower clip may help; what was saved before stays in {}", .folder.display())]
     Diverged {

@@ -10,9 +10,11 @@
 //! bit. [`vocabulary`] learns what a sub-word tokenizer needs, with the feature `vocabularies`.
 #![forbid(unsafe_code)]
 
+mod augment;
 mod bag;
 mod corpus;
 pub mod data;
+mod distil;
 mod dual;
 #[cfg(feature = "encoders")]
 pub mod encoder;
@@ -29,6 +31,9 @@ pub mod vocabulary;
 
 pub use error::TrainError;
 pub use log::Event;
-pub use recipe::{ClassWeights, DataRecipe, EncoderRecipe, EncoderTraining, Recipe, Schedule, TrainRecipe};
+pub use recipe::{
+    AugmentationRecipe, ClassWeights, DataRecipe, DistillationRecipe, EncoderRecipe, EncoderTraining, Recipe,
+    Schedule, TeacherRecipe, TrainRecipe,
+};
 pub use tokenizer::TokenizerRecipe;
 pub use train::{TrainOptions, Trained, train};

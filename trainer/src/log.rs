@@ -25,6 +25,17 @@ pub enum Event {
         /// Bytes that it takes in a case.
         table_bytes: usize,
     },
+    /// A teacher has scored some more texts.
+    Taught {
+        /// The teacher.
+        teacher: String,
+        /// Texts scored.
+        texts: usize,
+        /// Texts in all.
+        of: usize,
+        /// Wall clock since it was first asked.
+        seconds: f64,
+    },
     /// The run goes on from a saved state.
     Resumed {
         /// Stage, from 1.

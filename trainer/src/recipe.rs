@@ -11,9 +11,11 @@ use crate::data::{Format, ReadOptions};
 use crate::error::TrainError;
 use crate::tokenizer::TokenizerRecipe;
 
+mod distillation;
 mod encoder;
 mod nearest;
 
+pub use distillation::{AugmentationRecipe, DistillationRecipe, TeacherRecipe};
 pub use encoder::{EncoderRecipe, EncoderTraining, Schedule};
 
 /// A whole recipe. Everything but the name and the data has a default.
@@ -33,6 +35,10 @@ pub struct Recipe {
     pub tokenizer: Option<TokenizerRecipe>,
     /// A pre-trained encoder to fine-tune, instead of a bag; of `train` only the seed counts then.
     pub encoder: Option<EncoderRecipe>,
+    /// Teachers to learn from beside the labels.
+    pub distillation: Option<DistillationRecipe>,
+    /// Changed copies of the texts to learn from beside them.
+    pub augmentation: Option<AugmentationRecipe>,
     /// How the model learns.
     #[serde(default)]
     pub train: TrainRecipe,
@@ -62,6 +68,8 @@ pub struct DataRecipe {
     /// Share of each class that is held out, 0.001 to 0.9.
     #[serde(default = "tenth")]
     pub validation_share: f64,
+    /// Which texts are held out follows from it; without it from `train.seed`. A teacher and its students need the same.
+    pub validation_seed: Option<u64>,
     /// Leave out bad rows instead of stopping at the first.
     #[serde(default)]
     pub skip_bad_rows: bool,
@@ -183,6 +191,9 @@ impl Recipe {
         if let Some(encoder) = &mut recipe.encoder {
             encoder.find(path);
         }
+        if let Some(distillation) = &mut recipe.distillation {
+            distillation.find(path);
+        }
         Ok(recipe)
     }
 
@@ -225,6 +236,10 @@ impl Recipe {
             }
             encoder.check()?;
         }
+        if let Some(distillation) = &self.distillation {
+            distillation.check(self.encoder.is_some())?;
+        }
+        self.augmentation.as_ref().map_or(Ok(()), AugmentationRecipe::check)?;
         if keep.contains(&0) || !keep.is_sorted_by(|a, b| a > b) {
             return Err(format!("train.keep {keep:?} found, allowed are falling numbers above 0"));
         }
@@ -265,6 +280,12 @@ impl Recipe {
             reason: e.to_string(),
         };
         toml::to_string(self).map_err(bad)
+    }
+
+    /// Which texts are held out follows from it.
+    #[must_use]
+    pub fn validation_seed(&self) -> u64 {
+        self.data.validation_seed.unwrap_or(self.train.seed)
     }
 
     /// How the data files are read.

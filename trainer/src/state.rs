@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::dual::{Model, PAIR, Pair};
+use crate::dual::{Model, PAIR, Pair, SIDES};
 use crate::error::TrainError;
 
 const FILE: &str = "state.safetensors";
@@ -120,10 +120,12 @@ impl State {
                 if tensors.tensor(&format!("{name}.{index}.weights")).is_err() {
                     break;
                 }
-                let split = |values: Vec<f32>| values.as_chunks::<PAIR>().0.to_vec();
-                let weights = split(floats(&format!("{name}.{index}.weights"))?);
-                let duals = split(floats(&format!("{name}.{index}.duals"))?);
-                pairs.push(Pair { weights, duals });
+                let weights = floats(&format!("{name}.{index}.weights"))?;
+                let duals = floats(&format!("{name}.{index}.duals"))?;
+                pairs.push(Pair {
+                    weights: weights.as_chunks::<PAIR>().0.to_vec(),
+                    duals: duals.as_chunks::<SIDES>().0.to_vec(),
+                });
             }
             Ok::<_, TrainError>(Model { pairs })
         };
@@ -157,7 +159,8 @@ mod tests {
     use super::*;
 
     fn state() -> State {
-        let pair = Pair { weights: vec![[1.5, -2.0]; 3], duals: vec![[0.0, f32::MIN_POSITIVE]; 2] };
+        let pair =
+            Pair { weights: vec![[1.5, -2.0]; 3], duals: vec![[0.0, f32::MIN_POSITIVE, 1.0, -0.0]; 2] };
         let model = Model { pairs: vec![pair.clone(), pair] };
         State {
             stage: 1,

@@ -14,6 +14,7 @@ use typecase_convert::{Checkpoint, Cutter, DEFAULT_MAX_TOKENS, Parent, calibrate
 use crate::bag::{self, Task};
 use crate::corpus::Corpus;
 use crate::data::{self, Dataset, stratified_split};
+use crate::distil::{self, Lesson};
 use crate::error::TrainError;
 use crate::evaluate::{Evaluation, Prediction};
 use crate::log::Event;
@@ -87,8 +88,9 @@ fn run(
     let classes = dataset.labels.len();
     check_class_weights(recipe, classes)?;
     let labels = dataset.classes();
-    let split = stratified_split(&labels[..own_items], recipe.data.validation_share, recipe.train.seed);
-    let train: Vec<u32> =
+    let split =
+        stratified_split(&labels[..own_items], recipe.data.validation_share, recipe.validation_seed());
+    let mut train: Vec<u32> =
         split.train.iter().copied().chain((0u32..).take(labels.len()).skip(own_items)).collect();
     let held_out = |index: &u32| {
         let item = &dataset.items[*index as usize];
@@ -100,14 +102,26 @@ fn run(
         return Err(TrainError::Recipe { path: recipe.name.clone().into(), reason });
     }
     tell(&Event::Data { train: train.len(), validation: validation.len(), skipped, sha256: sha256.clone() })?;
-    let run = run_digest(recipe, &sha256)?;
+    let lesson = distil::prepare(recipe, &dataset, &train, options, &mut tell)?;
+    let targets = lesson.as_ref().map(|lesson| lesson.mixed(recipe));
+    let copies = lesson.as_ref().map_or(&[][..], |lesson| lesson.copies.as_slice());
+    let mut texts: Vec<&str> = dataset.items.iter().map(|item| item.text.as_str()).collect();
+    let mut labels = labels;
+    if let Some(targets) = &targets {
+        let wanted = distil::labels(targets, classes);
+        let own = train.len();
+        train.extend((0u32..).take(texts.len() + copies.len()).skip(texts.len()));
+        texts.extend(copies.iter().map(String::as_str));
+        train[..own].iter().zip(&wanted).for_each(|(&item, &label)| labels[item as usize] = label);
+        labels.extend(&wanted[own..]);
+    }
+    let run = run_digest(recipe, &sha256, lesson.as_ref())?;
     let resumed = if options.resume { Some(State::load(out, &run, classes, train.len())?) } else { None };
     // An older checkpoint may have learnt from what is held out now: it must not stand beside it.
     Checkpoint::remove(out)?;
     write_validation(out, &dataset.labels, &validation)?;
     let (recipe_path, recipe_sha256) = write_recipe(out, recipe)?;
 
-    let texts: Vec<&str> = dataset.items.iter().map(|item| item.text.as_str()).collect();
     let mut settings = recipe.text;
     let tokenizer = match &recipe.tokenizer {
         Some(tokenizer) => {
@@ -131,6 +145,7 @@ fn run(
         corpus: &corpus,
         classes,
         train: &train,
+        targets: targets.as_deref(),
         validation: &split.validation,
         recipe: &recipe.train,
         folder: out,
@@ -167,6 +182,9 @@ fn run(
             ("recipe_sha256".to_owned(), recipe_sha256),
         ]),
     };
+    if let Some(lesson) = lesson {
+        lesson.describe(&mut checkpoint.provenance);
+    }
     let evaluation = calibrate_and_evaluate(&mut checkpoint, &validation)?;
     checkpoint.save(out)?;
     State::remove(out)?;
@@ -312,10 +330,11 @@ pub(crate) fn write_recipe(out: &Path, recipe: &Recipe) -> Result<(PathBuf, Stri
 }
 
 /// What a saved state belongs to: everything that decides the weights.
-fn run_digest(recipe: &Recipe, data: &str) -> Result<String, TrainError> {
+fn run_digest(recipe: &Recipe, data: &str, lesson: Option<&Lesson>) -> Result<String, TrainError> {
     let deciding = Recipe { golden: None, convert: typecase_convert::Options::default(), ..recipe.clone() };
     let tokenizer = recipe.tokenizer.as_ref().map_or("", TokenizerRecipe::content);
-    Ok(hex(&Sha256::digest(format!("{}{data}{tokenizer}", deciding.to_toml()?))))
+    let lesson = lesson.map_or("", |lesson| lesson.digest.as_str());
+    Ok(hex(&Sha256::digest(format!("{}{data}{tokenizer}{lesson}", deciding.to_toml()?))))
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -9,10 +9,11 @@ use typecase_case::{Kind, Writer};
 use typecase_engine::{Calibration, Case};
 
 use super::{ImportOptions, Imported, Network, TextIds, TrainedEncoder, import, import_trained};
-use crate::build::{Runner, golden_texts};
+use crate::build::golden_texts;
 use crate::error::ConvertError;
 use crate::gate::{self, Report, Side};
 use crate::paired::Paired;
+use crate::runner::Runner;
 use crate::{Converted, Options, calibrate};
 
 /// What a case is made of, beside the folder.

@@ -111,6 +111,9 @@ impl From<TrainError> for Failure {
             TrainError::Interrupted { .. } | TrainError::Stopped { .. } => {
                 Self::purpose(message).help("the same command with --resume goes on bit for bit")
             }
+            TrainError::Scoring { .. } => {
+                Self::purpose(message).help("the same command goes on with the rest")
+            }
             _ => Self::input(message),
         }
     }

@@ -54,6 +54,17 @@ impl Progress {
                     None => self.line(format!("stage {stage} epoch {epoch}: {figures}, {seconds:.1} s")),
                 }
             }
+            Event::Taught { teacher, texts, of, seconds } => match &self.bar {
+                Some(bar) => {
+                    bar.set_length(*of as u64);
+                    bar.set_position(*texts as u64);
+                    bar.set_prefix(format!("asking {teacher}"));
+                }
+                None if texts == of || (texts / 1024).is_multiple_of(8) => {
+                    self.line(format!("{teacher}: {texts} of {of} texts scored, {seconds:.0} s"));
+                }
+                None => {}
+            },
             Event::Encoder { parameters, layers, tokens, steps, seconds } => {
                 self.line(format!(
                     "encoder: {layers} layers, {parameters} numbers; {tokens} tokens, cut in {seconds:.1} s; {steps} steps"

@@ -35,6 +35,9 @@ pub(crate) struct Train {
     /// Folder of the network to fine-tune, instead of the recipe's
     #[arg(long, value_name = "DIR")]
     encoder: Option<PathBuf>,
+    /// A case or a checkpoint to learn from, instead of the recipe's; as often as the recipe has teachers
+    #[arg(long, value_name = "PATH")]
+    teacher: Vec<PathBuf>,
     /// Print the recipe with every default written out, and train nothing
     #[arg(long)]
     print_recipe: bool,
@@ -61,6 +64,7 @@ impl Train {
             };
             encoder.found = Some(folder.clone());
         }
+        self.name_teachers(&mut recipe)?;
         if self.print_recipe {
             outln!("{}", recipe.to_toml()?.trim_end());
             return Ok(());
@@ -91,6 +95,24 @@ impl Train {
         learn(&recipe, &options, &progress)?;
         outln!("{}", out.display());
         eprintln!("next: typecase convert {} -o {}.case", out.display(), recipe.name);
+        Ok(())
+    }
+}
+
+impl Train {
+    /// Puts the teachers of the command line in the places of the recipe's.
+    fn name_teachers(&self, recipe: &mut Recipe) -> Result<(), Failure> {
+        let teachers = recipe
+            .distillation
+            .as_mut()
+            .map_or(&mut [][..], |distillation| distillation.teachers.as_mut_slice());
+        if !self.teacher.is_empty() && self.teacher.len() != teachers.len() {
+            let (given, known) = (self.teacher.len(), teachers.len());
+            return Err(Failure::input(format!("--teacher: {given} given, the recipe has {known}")));
+        }
+        for (teacher, path) in teachers.iter_mut().zip(&self.teacher) {
+            teacher.found = Some(path.clone());
+        }
         Ok(())
     }
 }
