@@ -14,7 +14,7 @@ use crate::tokenizer::TokenizerRecipe;
 mod encoder;
 mod nearest;
 
-pub use encoder::{EncoderRecipe, EncoderTraining, Schedule};
+pub use encoder::{EncoderRecipe, EncoderTraining, QuantisedTraining, Schedule};
 
 /// A whole recipe. Everything but the name and the data has a default.
 #[derive(Clone, Debug, Serialize, Deserialize)]
