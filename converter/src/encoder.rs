@@ -5,6 +5,7 @@
 //! texts -> ids -> pooled rows -> linear head, how strongly it is held by texts it did not see  head.rs
 //! a few hundred texts -> range of every channel                                                calibrate.rs
 //! network, head, ranges -> section                                                             quantise.rs
+//! section, text -> everything that a device computes                                           integers.rs
 //! ```
 //! The network is not trained further: the head alone learns from the texts.
 //!
@@ -35,6 +36,7 @@ mod family;
 mod forward;
 mod head;
 mod ids;
+mod integers;
 mod parallel;
 mod quantise;
 mod save;
@@ -44,15 +46,15 @@ mod tests;
 mod trained;
 
 pub use bert::{Bert, BertConfig, Layer, Linear, Norm};
+pub use calibrate::Calibration;
 pub use case::{Labelled, convert, convert_trained};
 pub use error::ImportError;
 pub use forward::{Part, Watch};
 pub use head::LinearHead;
 pub use ids::TextIds;
+pub use integers::{Integers, LayerSeen, Seen, Stream};
+pub use quantise::{Choices, LayerScales, MatrixScales, Narrow, Quantised, Scales, Target, quantise};
 pub use trained::{HeadKind, PoolingKind, TrainedEncoder};
-
-use calibrate::Calibration;
-use quantise::{Choices, Quantised, quantise};
 
 /// How a network is imported.
 #[derive(Clone, Debug, PartialEq)]
@@ -181,12 +183,14 @@ pub fn import(
     in_integers(Network { bert, pooling: options.pooling, head }, &ids, options, report)
 }
 
-/// Imports a network whose head was trained with it; the texts set the ranges alone.
+/// Imports a network whose head was trained with it. The ranges are those of `calibration`, or of the texts if there is
+/// none.
 ///
 /// # Errors
 /// As [`import`].
 pub fn import_trained(
     network: Network,
+    calibration: Option<Calibration>,
     texts: &[(String, u32)],
     tokenize: &dyn Fn(&str) -> Vec<u32>,
     options: &ImportOptions,
@@ -195,7 +199,10 @@ pub fn import_trained(
     check_texts(texts, network.head.bias.len(), options)?;
     let ids = checked_ids(&network.bert, texts, tokenize, options)?;
     let report = ImportReport { texts: 0, calibration_texts: 0, l2: 0.0, held_out: Vec::new() };
-    in_integers(network, &ids, options, report)
+    match calibration {
+        Some(calibration) => in_these_ranges(network, &calibration, options, report),
+        None => in_integers(network, &ids, options, report),
+    }
 }
 
 /// The ids of the texts, all of which the network takes.
@@ -230,14 +237,22 @@ fn in_integers(
     options: &ImportOptions,
     report: ImportReport,
 ) -> Result<Imported, ImportError> {
-    let Network { bert, head, pooling } = &network;
     let count = options.calibration_texts.min(ids.len());
     let sample: Vec<&[u32]> = (0..count).map(|at| ids[at * ids.len() / count].as_slice()).collect();
-    let calibration = Calibration::of(bert, &sample)?;
+    let calibration = Calibration::of(&network.bert, &sample)?;
+    in_these_ranges(network, &calibration, options, ImportReport { calibration_texts: count, ..report })
+}
+
+fn in_these_ranges(
+    network: Network,
+    calibration: &Calibration,
+    options: &ImportOptions,
+    report: ImportReport,
+) -> Result<Imported, ImportError> {
+    let Network { bert, head, pooling } = &network;
     let choices = Choices { positions: positions(bert, options), pooling: *pooling, alpha: options.alpha };
-    let Quantised { section, shape, score_scale, pooled_scale } =
-        quantise(bert, head, &calibration, choices)?;
-    let report = ImportReport { calibration_texts: count, ..report };
+    let Quantised { section, shape, score_scale, pooled_scale, .. } =
+        quantise(bert, head, calibration, choices)?;
     Ok(Imported { section, shape, score_scale, pooled_scale, report, reference: network })
 }
 

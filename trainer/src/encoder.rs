@@ -3,6 +3,7 @@
 //! ```text
 //! folder of Hugging Face -> typecase-convert's reader -> parameters.rs -> network.rs (burn; fused.rs, kernels.rs)
 //! texts -> ids, batches of one length   batches.rs            |  loss and gradient   step.rs
+//! in integers, as the case will compute quantised.rs, straight.rs
 //! AdamW on the host                     optimiser.rs <--------+
 //! saved states, the best checkpoint     state.rs, checkpoint.rs; the loop itself: run.rs
 //! ```
@@ -16,10 +17,12 @@ mod kernels;
 mod network;
 mod optimiser;
 mod parameters;
+mod quantised;
 mod run;
 mod score;
 mod state;
 mod step;
+mod straight;
 #[cfg(test)]
 mod tests;
 

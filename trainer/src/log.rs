@@ -87,6 +87,15 @@ pub enum Event {
         /// Steps done.
         step: u64,
     },
+    /// The ranges of an encoder's integers were taken.
+    Calibrated {
+        /// Steps done.
+        step: u64,
+        /// Texts that they come from.
+        texts: usize,
+        /// Time that it took.
+        seconds: f64,
+    },
     /// Some steps of an encoder are done.
     Steps {
         /// Steps done.

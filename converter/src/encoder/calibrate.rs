@@ -1,8 +1,9 @@
 //! What the numbers of a network range over: lowest, highest and mean of every channel, over a sample of texts.
 
 use ndarray::ArrayView2;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use super::bert::Bert;
+use super::bert::{Bert, BertConfig};
 use super::error::ImportError;
 use super::forward::Part;
 use super::parallel;
@@ -50,6 +51,43 @@ impl Ranges {
         }
     }
 
+    /// The sums become means, so that ranges that are written and read again are the same.
+    fn settle(&mut self) {
+        for sum in &mut self.sums {
+            *sum /= self.rows.max(1) as f64;
+        }
+        self.rows = self.rows.min(1);
+    }
+
+    /// Lowest, highest and mean of all channels.
+    fn to_bytes(&self) -> Vec<u8> {
+        let wide = |numbers: &[f32]| numbers.iter().map(|x| f64::from(*x)).collect::<Vec<_>>();
+        let numbers = [wide(&self.low), wide(&self.high), self.sums.clone()].concat();
+        numbers.into_iter().flat_map(f64::to_le_bytes).collect()
+    }
+
+    fn from_tensor(tensors: &SafeTensors<'_>, name: &str, width: usize) -> Result<Self, String> {
+        let tensor = tensors.tensor(name).map_err(|_| format!("no ranges {name:?} found"))?;
+        if tensor.dtype() != Dtype::F64 || tensor.shape() != [3, width] {
+            let (shape, dtype) = (tensor.shape(), tensor.dtype());
+            return Err(format!("ranges {name:?} are {dtype:?} {shape:?}, expected was F64 [3, {width}]"));
+        }
+        let numbers: Vec<f64> = tensor.data().as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect();
+        let part = |nth: usize| numbers[nth * width..(nth + 1) * width].iter().map(|x| *x as f32).collect();
+        let ranges = Self { low: part(0), high: part(1), sums: numbers[2 * width..].to_vec(), rows: 1 };
+        let is_range = |j: &usize| {
+            let (low, high) = (ranges.low[*j], ranges.high[*j]);
+            low <= high && low.is_finite() && high.is_finite() && ranges.sums[*j].is_finite()
+        };
+        match (0..width).find(|j| !is_range(j)) {
+            Some(j) => {
+                let (low, high) = (ranges.low[j], ranges.high[j]);
+                Err(format!("ranges {name:?} have {low} to {high} at {j}, numbers must be finite and rise"))
+            }
+            None => Ok(ranges),
+        }
+    }
+
     pub(super) const fn len(&self) -> usize {
         self.sums.len()
     }
@@ -79,16 +117,24 @@ impl Ranges {
     }
 }
 
-/// The ranges of every part.
-#[derive(Clone, Debug)]
-pub(super) struct Calibration {
+/// The ranges of every part of a network: with its weights they decide every integer of a section.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Calibration {
     layers: Vec<[Ranges; Part::COUNT]>,
 }
 
 impl Calibration {
+    /// The file of a checkpoint that was trained for its integers.
+    pub const FILE: &str = "ranges.safetensors";
+
+    /// The ranges over some texts.
+    ///
     /// # Shapes
     /// `texts`: ids with special tokens, at least one text.
-    pub(super) fn of(bert: &Bert, texts: &[&[u32]]) -> Result<Self, ImportError> {
+    ///
+    /// # Errors
+    /// As [`Bert::states`].
+    pub fn of(bert: &Bert, texts: &[&[u32]]) -> Result<Self, ImportError> {
         let chunks: Vec<_> = texts.chunks(CHUNK).collect();
         let seen = parallel::map(&chunks, |chunk| {
             let mut seen = Self::empty(bert);
@@ -103,6 +149,9 @@ impl Calibration {
                 parts.iter_mut().zip(others).for_each(|(part, other)| part.merge(other));
             }
         }
+        for part in all.layers.iter_mut().flatten() {
+            part.settle();
+        }
         Ok(all)
     }
 
@@ -113,4 +162,51 @@ impl Calibration {
     pub(super) fn part(&self, layer: usize, part: Part) -> &Ranges {
         &self.layers[layer][part as usize]
     }
+
+    /// A safetensors file that [`Self::from_bytes`] reads: for each layer and part lowest, highest, mean.
+    ///
+    /// # Panics
+    /// Never: the names differ, and the shapes are those of the numbers.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let parts: Vec<(String, usize, Vec<u8>)> = self
+            .names()
+            .filter(|(_, _, ranges)| ranges.len() > 0)
+            .map(|(layer, part, ranges)| (name_of(layer, part), ranges.len(), ranges.to_bytes()))
+            .collect();
+        let views = parts.iter().map(|(name, width, bytes)| {
+            let view = TensorView::new(Dtype::F64, vec![3, *width], bytes);
+            (name, view.expect("three numbers of eight bytes a channel"))
+        });
+        safetensors::serialize(views, None).expect("no two parts have the same name")
+    }
+
+    /// Reads what [`Self::to_bytes`] wrote, for a network of these sizes.
+    ///
+    /// # Errors
+    /// What is wrong, in words: no such file, a part that is missing, of another width, or no range.
+    pub fn from_bytes(bytes: &[u8], config: &BertConfig) -> Result<Self, String> {
+        let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+        let mut all = Self { layers: vec![Default::default(); config.num_hidden_layers + 1] };
+        for (layer, parts) in all.layers.iter_mut().enumerate() {
+            for part in Part::ALL {
+                // Of the layer after the last one there is what the network gives, and no more.
+                if layer < config.num_hidden_layers || part == Part::AttentionIn {
+                    let width = part.width(config);
+                    parts[part as usize] = Ranges::from_tensor(&tensors, &name_of(layer, part), width)?;
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn names(&self) -> impl Iterator<Item = (usize, Part, &Ranges)> {
+        let places =
+            (0..self.layers.len()).flat_map(|layer| Part::ALL.into_iter().map(move |part| (layer, part)));
+        places.map(|(layer, part)| (layer, part, self.part(layer, part)))
+    }
+}
+
+fn name_of(layer: usize, part: Part) -> String {
+    format!("layer.{layer}.{part:?}")
 }

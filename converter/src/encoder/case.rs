@@ -52,7 +52,8 @@ pub fn convert(
 }
 
 /// Makes a case of an encoder that was trained with its head. `held_out` are texts that training did not see: they set
-/// the ranges of the integers and the temperature, and judge the loss.
+/// the temperature and judge the loss. They set the ranges of the integers too, but for an encoder that was trained for
+/// its integers: that one brings its ranges, and its case has the scores that training saw.
 ///
 /// # Errors
 /// As [`convert`].
@@ -66,9 +67,14 @@ pub fn convert_trained(
     options.check()?;
     let network = trained.network(folder)?;
     let ids = TextIds::open(folder, trained.max_tokens)?;
-    let import_options =
-        ImportOptions { max_tokens: trained.max_tokens, pooling: network.pooling, ..import_options.clone() };
-    let imported = import_trained(network, held_out, &|text| ids.ids(text), &import_options)?;
+    let calibration = trained.calibration(folder, &network.bert.config)?;
+    let (max_tokens, pooling) = (trained.max_tokens, network.pooling);
+    let mut import_options = ImportOptions { max_tokens, pooling, ..import_options.clone() };
+    if calibration.is_some() {
+        // What training saw.
+        import_options.alpha = ImportOptions::default().alpha;
+    }
+    let imported = import_trained(network, calibration, held_out, &|text| ids.ids(text), &import_options)?;
     let mut entries = trained.provenance.clone();
     entries.insert("name".to_owned(), trained.name.clone());
     let labelled = Labelled { name: &trained.name, labels: &trained.labels, train: &[], held_out };

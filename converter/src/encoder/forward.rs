@@ -3,7 +3,7 @@
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Slice};
 
-use super::bert::{Bert, Layer, Linear, Norm};
+use super::bert::{Bert, BertConfig, Layer, Linear, Norm};
 use super::error::ImportError;
 
 /// Numbers within a layer that become integers.
@@ -37,6 +37,29 @@ pub enum Part {
 
 impl Part {
     pub(super) const COUNT: usize = Self::OuterSum as usize + 1;
+
+    pub(super) const ALL: [Self; Self::COUNT] = [
+        Self::AttentionIn,
+        Self::Query,
+        Self::Key,
+        Self::Value,
+        Self::Context,
+        Self::AttentionOut,
+        Self::AttentionSum,
+        Self::InnerIn,
+        Self::ActivationIn,
+        Self::ActivationOut,
+        Self::OuterOut,
+        Self::OuterSum,
+    ];
+
+    /// Channels.
+    pub(super) const fn width(self, config: &BertConfig) -> usize {
+        match self {
+            Self::ActivationIn | Self::ActivationOut => config.intermediate_size,
+            _ => config.hidden_size,
+        }
+    }
 }
 
 /// Sees the numbers of a part, a row a token: layer, part, numbers.

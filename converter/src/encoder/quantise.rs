@@ -20,8 +20,9 @@ mod matrix;
 mod narrow;
 mod norm;
 
-use self::matrix::{MatrixNumbers, Target, Width};
-use self::narrow::Narrow;
+use self::matrix::{MatrixNumbers, Width};
+pub use self::matrix::{MatrixScales, Target};
+pub use self::narrow::Narrow;
 use self::norm::{NormNumbers, least_scale, wide_scale};
 use super::bert::{Bert, Layer};
 use super::calibrate::Calibration;
@@ -31,25 +32,66 @@ use super::head::LinearHead;
 
 /// A section, and what its numbers stand for.
 #[derive(Clone, Debug)]
-pub(super) struct Quantised {
-    pub(super) section: Vec<u8>,
-    pub(super) shape: EncoderShape,
+pub struct Quantised {
+    /// The section of a case.
+    pub section: Vec<u8>,
+    /// Its numbers.
+    pub shape: EncoderShape,
     /// A score of 1 as a logit.
-    pub(super) score_scale: f32,
+    pub score_scale: f32,
     /// A pooled number of 1.
-    pub(super) pooled_scale: f32,
+    pub pooled_scale: f32,
+    /// What the others stand for.
+    pub scales: Scales,
+}
+
+/// What the integers of a section stand for: nothing in a case says it, training must know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scales {
+    /// The sum of a word's row and a position.
+    pub embedding: f64,
+    /// The stream that enters each layer, and the one that is pooled.
+    pub entering: Vec<f64>,
+    /// The layers.
+    pub layers: Vec<LayerScales>,
+    /// The weights of the head.
+    pub head: f64,
+}
+
+/// What the integers of a layer stand for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerScales {
+    /// Queries, keys, values.
+    pub qkv: MatrixScales,
+    /// From the heads back to the stream.
+    pub output: MatrixScales,
+    /// The stream between attention and the feed-forward network.
+    pub between: f64,
+    /// Into the feed-forward network.
+    pub inner: MatrixScales,
+    /// Out of it.
+    pub outer: MatrixScales,
 }
 
 /// What is chosen and not computed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Choices {
-    pub(super) positions: usize,
-    pub(super) pooling: EncoderPooling,
-    /// See [`Narrow::of_norm`].
-    pub(super) alpha: f64,
+pub struct Choices {
+    /// Tokens of the longest text, not more than the network has positions.
+    pub positions: usize,
+    /// How the tokens become one row.
+    pub pooling: EncoderPooling,
+    /// See [`super::ImportOptions::alpha`].
+    pub alpha: f64,
 }
 
-pub(super) fn quantise(
+/// A network's numbers as a section. The same weights, ranges and choices give the same bytes.
+///
+/// # Errors
+/// [`ImportError`] if no section holds the network: one of its sizes is too large, or a sum may pass 32 bits.
+///
+/// # Panics
+/// If the ranges are of a network of other sizes.
+pub fn quantise(
     bert: &Bert,
     head: &LinearHead,
     calibration: &Calibration,
@@ -77,7 +119,8 @@ pub(super) fn quantise(
     let head = HeadNumbers::of(head, pooled_scale);
     let shape = shape(bert, head.bias.len() / 4, head.shift, choices)?;
     let mut section = EncoderWriter::new(&shape);
-    embedding::write(bert, choices.positions, &mut section);
+    let embedding = embedding::write(bert, choices.positions, &mut section);
+    let mut layer_scales = Vec::with_capacity(layers);
     let mut narrow = of_attention(0);
     NormNumbers::of(&bert.norm, entering[0], narrow.as_ref()).write(&mut section);
     for (number, layer) in bert.layers.iter().enumerate() {
@@ -91,7 +134,7 @@ pub(super) fn quantise(
         );
         section.part(&[plan.factor.to_le_bytes(), plan.shift.to_le_bytes()].concat());
         let linears = [&layer.query, &layer.key, &layer.value];
-        MatrixNumbers::of(&linears, input, &plan.targets, Width::Narrow).write(&mut section);
+        let qkv = MatrixNumbers::of(&linears, input, &plan.targets, Width::Narrow).write(&mut section);
 
         let wide = |scale, outputs: usize| vec![Target { scale, centre: 0.0 }; outputs];
         let magnitudes = |part| {
@@ -101,7 +144,8 @@ pub(super) fn quantise(
         let width = bert.config.hidden_size;
         let out = magnitudes(Part::AttentionOut);
         let targets = wide(entering[number], width);
-        MatrixNumbers::of(&[&layer.output], &plan.context, &targets, Width::Wide(&out)).write(&mut section);
+        let output = MatrixNumbers::of(&[&layer.output], &plan.context, &targets, Width::Wide(&out))
+            .write(&mut section);
 
         let between = stream(&layer.norm, number, Part::InnerIn, Some(Part::OuterSum));
         let input = Narrow::of_norm(part(Part::InnerIn), &[&layer.inner], choices.alpha, |j| {
@@ -111,12 +155,13 @@ pub(super) fn quantise(
 
         let activation = activation::Plan::of(part(Part::ActivationIn), part(Part::ActivationOut));
         let targets = vec![activation.target; bert.config.intermediate_size];
-        MatrixNumbers::of(&[&layer.inner], &input, &targets, Width::Narrow).write(&mut section);
+        let inner = MatrixNumbers::of(&[&layer.inner], &input, &targets, Width::Narrow).write(&mut section);
         section.part(&activation.table);
         let out = magnitudes(Part::OuterOut);
         let targets = wide(between, width);
-        MatrixNumbers::of(&[&layer.outer], &activation.output, &targets, Width::Wide(&out))
+        let outer = MatrixNumbers::of(&[&layer.outer], &activation.output, &targets, Width::Wide(&out))
             .write(&mut section);
+        layer_scales.push(LayerScales { qkv, output, between, inner, outer });
 
         narrow = of_attention(number + 1);
         NormNumbers::of(&layer.norm_outer, entering[number + 1], narrow.as_ref()).write(&mut section);
@@ -127,6 +172,7 @@ pub(super) fn quantise(
         shape,
         score_scale: head.score_scale as f32,
         pooled_scale: pooled_scale as f32,
+        scales: Scales { embedding, entering, layers: layer_scales, head: head.weight_scale },
     })
 }
 
@@ -156,6 +202,7 @@ struct HeadNumbers {
     bias: Vec<u8>,
     shift: u8,
     score_scale: f64,
+    weight_scale: f64,
 }
 
 impl HeadNumbers {
@@ -185,6 +232,7 @@ impl HeadNumbers {
             bias: bias.flat_map(i32::to_le_bytes).collect(),
             shift,
             score_scale,
+            weight_scale,
         }
     }
 }

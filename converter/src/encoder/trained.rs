@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::bert::Bert;
+use super::bert::{Bert, BertConfig};
+use super::calibrate::Calibration;
 use super::error::ImportError;
 use super::head::LinearHead;
 use super::tensors::TensorFile;
@@ -33,6 +34,9 @@ pub struct TrainedEncoder {
     pub max_tokens: u32,
     /// Fitted on the held-out texts.
     pub temperature: f32,
+    /// It was trained for its integers: its ranges stand beside it, and the case is made with them.
+    #[serde(default)]
+    pub quantised: bool,
     /// Where it comes from.
     pub provenance: BTreeMap<String, String>,
 }
@@ -110,6 +114,24 @@ impl TrainedEncoder {
         let path = folder.join(FILE);
         let text = toml::to_string(self).map_err(|error| ImportError::file(&path, error.to_string()))?;
         fs::write(&path, text).map_err(|source| ImportError::Io { path, source })
+    }
+
+    /// The ranges that it was trained with; none if it was trained in floating point.
+    ///
+    /// # Errors
+    /// [`ImportError::Io`] if the file cannot be read, [`ImportError::File`] if it is of another network.
+    pub fn calibration(
+        &self,
+        folder: &Path,
+        config: &BertConfig,
+    ) -> Result<Option<Calibration>, ImportError> {
+        if !self.quantised {
+            return Ok(None);
+        }
+        let path = folder.join(Calibration::FILE);
+        let bytes = fs::read(&path).map_err(|source| ImportError::Io { path: path.clone(), source })?;
+        let calibration = Calibration::from_bytes(&bytes, config);
+        calibration.map(Some).map_err(|reason| ImportError::file(path, reason))
     }
 
     /// The network of the folder with its head.

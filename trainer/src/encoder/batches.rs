@@ -44,7 +44,7 @@ impl Texts {
         (0..self.len()).try_for_each(|number| check(self.text(number)))
     }
 
-    fn text(&self, number: usize) -> &[u32] {
+    pub(super) fn text(&self, number: usize) -> &[u32] {
         let start = if number == 0 { 0 } else { self.ends[number - 1] };
         &self.ids[start..self.ends[number]]
     }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, TensorView};
-use typecase_convert::encoder::{Bert, TrainedEncoder};
+use typecase_convert::encoder::{Bert, Calibration, TrainedEncoder};
 
 use super::parameters::Parameters;
 use super::state::sync;
@@ -27,6 +27,7 @@ pub(super) fn replace(
     bert: &mut Bert,
     parameters: &Parameters,
     tokenizer: &str,
+    ranges: Option<&Calibration>,
     trained: &TrainedEncoder,
 ) -> Result<(), TrainError> {
     let [best, new, old] = [BEST, NEW, OLD].map(|name| out.join(name));
@@ -37,6 +38,10 @@ pub(super) fn replace(
     let path = new.join("tokenizer.json");
     fs::write(&path, tokenizer).map_err(|e| TrainError::io(path, e))?;
     write_head(&new.join("head.safetensors"), parameters)?;
+    if let Some(ranges) = ranges {
+        let path = new.join(Calibration::FILE);
+        fs::write(&path, ranges.to_bytes()).map_err(|e| TrainError::io(path, e))?;
+    }
     sync_all(&new)?;
     trained.save(&new)?;
     sync_all(&new)?;
@@ -66,7 +71,8 @@ pub(super) fn recover(out: &Path) -> Result<(), TrainError> {
 pub(super) fn finish(out: &Path) -> Result<(), TrainError> {
     let best = out.join(BEST);
     if best.is_dir() {
-        for name in ["config.json", "model.safetensors", "tokenizer.json", "head.safetensors", MARK] {
+        let names = ["config.json", "model.safetensors", "tokenizer.json", "head.safetensors"];
+        for name in names.into_iter().chain([Calibration::FILE, MARK]) {
             let path = out.join(name);
             match fs::rename(best.join(name), &path) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(TrainError::io(path, e)),

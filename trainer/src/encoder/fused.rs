@@ -202,12 +202,12 @@ fn context_shape(qkv: &FlexTensor) -> Shape {
     Shape::new([rows, columns / 3])
 }
 
-fn tensor(numbers: Vec<f32>, shape: Shape) -> FlexTensor {
+pub(super) fn tensor(numbers: Vec<f32>, shape: Shape) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(numbers, shape))
 }
 
 /// Row after row; copied only if they do not lie so already.
-fn numbers(tensor: &FlexTensor) -> Cow<'_, [f32]> {
+pub(super) fn numbers(tensor: &FlexTensor) -> Cow<'_, [f32]> {
     match tensor.as_slice::<f32>() {
         Some(numbers) => Cow::Borrowed(numbers),
         None => Cow::Owned(tensor.to_contiguous().storage::<f32>().to_vec()),

@@ -9,6 +9,8 @@ use super::batches::Batch;
 use super::fused;
 use super::kernels::AttentionShape;
 use super::parameters::{Parameters, Sizes};
+use super::quantised::{Record, Tape};
+use super::straight;
 
 /// What is added to the product of tokens that are not looked at.
 const NEVER: f32 = -1e30;
@@ -18,6 +20,8 @@ pub(super) struct Leaves {
     sizes: Sizes,
     /// In the order of [`Parameters::list`].
     list: Vec<Leaf>,
+    /// What the operations give, where it comes from the integers of a case.
+    tape: Option<Tape>,
 }
 
 enum Leaf {
@@ -37,7 +41,12 @@ impl Leaves {
                 (_, true) => Leaf::Matrix(Tensor::from_data(data, device).require_grad()),
             }
         };
-        Self { sizes: parameters.sizes, list: parameters.list.iter().map(leaf).collect() }
+        Self { sizes: parameters.sizes, list: parameters.list.iter().map(leaf).collect(), tape: None }
+    }
+
+    /// The same with what a case computes of a batch: of that batch alone logits can be asked for then.
+    pub(super) fn with_tape(self, tape: Option<Tape>) -> Self {
+        Self { tape, ..self }
     }
 
     /// The gradient of each parameter, none where it does not learn.
@@ -55,11 +64,15 @@ impl Leaves {
     /// # Shapes
     /// `words`: (texts x tokens) x width; `keep`: texts x width; the answer: texts x classes.
     pub(super) fn logits(&self, batch: &Batch, words: Tensor<2>, keep: Option<Tensor<2>>) -> Tensor<2> {
-        let mut rest = Rest(self.list.iter());
+        let tape = self.tape.as_ref().map(|tape| tape.0.iter());
+        let mut rest = Rest { leaves: self.list.iter(), tape };
         let states = self.states(batch, words, &mut rest);
-        let mut row = self.pooled(batch, states, &mut rest);
+        let row = self.pooled(batch, states, &mut rest);
+        let mut row = rest.seen(row);
         if let Some(keep) = keep {
             row = row * keep;
+            // A case drops nothing: its scores are others.
+            rest.tape = None;
         }
         if self.sizes.head == HeadKind::Mlp {
             row = fused::gelu(rest.linear(row));
@@ -73,15 +86,20 @@ impl Leaves {
         let (texts, tokens) = (batch.lengths.len(), batch.tokens);
         let positions: Tensor<3> = rest.matrix().narrow(0, 0, tokens).reshape([1, tokens, width]);
         let positions = positions.expand([texts, tokens, width]).reshape([texts * tokens, width]);
-        let mut stream = fused::norm(words, positions, rest.vector(), rest.vector(), epsilon);
+        let stream = fused::norm(words, positions, rest.vector(), rest.vector(), epsilon);
+        let mut stream = rest.seen(stream);
         let shape = AttentionShape { heads, channels: width / heads, tokens, lengths: batch.lengths.clone() };
         for _ in 0..layers {
             let context = fused::attention(rest.linear(stream.clone()), shape.clone());
+            let context = rest.seen(context);
             let added = rest.linear(context);
             stream = fused::norm(added, stream, rest.vector(), rest.vector(), epsilon);
+            stream = rest.seen(stream);
             let inner = fused::gelu(rest.linear(stream.clone()));
+            let inner = rest.seen(inner);
             let added = rest.linear(inner);
             stream = fused::norm(added, stream, rest.vector(), rest.vector(), epsilon);
+            stream = rest.seen(stream);
         }
         stream
     }
@@ -130,18 +148,22 @@ impl Leaves {
 }
 
 /// Parameters that the forward pass has not come to.
-struct Rest<'a>(core::slice::Iter<'a, Leaf>);
+struct Rest<'a> {
+    leaves: core::slice::Iter<'a, Leaf>,
+    /// What the operations give that it has not come to.
+    tape: Option<core::slice::Iter<'a, Record>>,
+}
 
 impl Rest<'_> {
     fn matrix(&mut self) -> Tensor<2> {
-        match self.0.next() {
+        match self.leaves.next() {
             Some(Leaf::Matrix(tensor)) => tensor.clone(),
             _ => unreachable!("the parameters stand in the order of the forward pass"),
         }
     }
 
     fn vector(&mut self) -> Tensor<1> {
-        match self.0.next() {
+        match self.leaves.next() {
             Some(Leaf::Vector(tensor)) => tensor.clone(),
             _ => unreachable!("the parameters stand in the order of the forward pass"),
         }
@@ -149,7 +171,26 @@ impl Rest<'_> {
 
     fn linear(&mut self, x: Tensor<2>) -> Tensor<2> {
         let (weight, bias) = (self.matrix(), self.vector());
-        linear(x, weight, Some(bias))
+        match &mut self.tape {
+            None => linear(x, weight, Some(bias)),
+            Some(tape) => match tape.next() {
+                Some(Record::Linear { input, output }) => {
+                    straight::linear(x, input.as_ref(), weight, bias, output)
+                }
+                _ => unreachable!("the tape is in the order of the forward pass"),
+            },
+        }
+    }
+
+    /// What another operation gives: the tensor itself, or what the case has in its place.
+    fn seen(&mut self, x: Tensor<2>) -> Tensor<2> {
+        match &mut self.tape {
+            None => x,
+            Some(tape) => match tape.next() {
+                Some(Record::Other(values)) => straight::straight(x, values),
+                _ => unreachable!("the tape is in the order of the forward pass"),
+            },
+        }
     }
 }
 

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use typecase_convert::calibrate;
-use typecase_convert::encoder::{Bert, TextIds, TrainedEncoder};
+use typecase_convert::encoder::{Bert, Calibration, TextIds, TrainedEncoder};
 
 use super::batches::Texts;
 use super::checkpoint;
 use super::optimiser::{AdamW, Gradient, factor};
 use super::parameters::Parameters;
+use super::quantised::{self, QuantisedNetwork};
 use super::state::{self, Best, Position};
 use super::step::{self, Times};
 use crate::data::stratified_split;
@@ -187,6 +188,7 @@ impl<'a> Run<'a> {
             head: encoder.head,
             max_tokens: encoder.max_tokens,
             temperature: 1.0,
+            quantised: false,
             provenance: BTreeMap::from([
                 ("data".to_owned(), read.files.join(", ")),
                 ("data_sha256".to_owned(), read.sha256),
@@ -218,7 +220,7 @@ impl<'a> Run<'a> {
             saved: Saved { step: 0, at: Instant::now() },
         };
         if options.resume {
-            run.position = state::load(out, &run.digest, &mut run.parameters, &mut run.optimiser)?;
+            run.position = state::load(out, &run.digest, &mut run.parameters, &mut run.optimiser, &run.bert.config)?;
             checkpoint::recover(out)?;
             run.saved.step = run.optimiser.steps;
         } else {
@@ -276,6 +278,7 @@ impl<'a> Run<'a> {
             let EncoderTraining { batch, batch_tokens, .. } = *self.training;
             self.epoch = Some((epoch, self.train.batches(batch, batch_tokens, Some(&mut random))));
         }
+        let quantised = self.quantised(step)?;
         let batches = self.epoch.as_ref().map_or(&[][..], |(_, batches)| batches.as_slice());
         let mut random = Random::new(mixed(self.seed, 2, step));
         let mut whole = Gradient::default();
@@ -287,8 +290,9 @@ impl<'a> Run<'a> {
             let making = Instant::now();
             let batch = self.train.batch(numbers);
             since.times.input += making.elapsed();
+            let (parameters, quantised) = (&self.parameters, quantised.as_ref());
             let (value, gradient) =
-                step::gradient(&self.parameters, &batch, self.training, &mut random, &mut since.times);
+                step::gradient(parameters, quantised, &batch, self.training, &mut random, &mut since.times);
             let Some(gradient) = gradient else { return Err(self.diverged("loss", value)) };
             loss += value / batches.len() as f64;
             since.tokens += batch.lengths.iter().sum::<usize>();
@@ -316,6 +320,38 @@ impl<'a> Run<'a> {
             self.log(rate, norm)?;
         }
         Ok(())
+    }
+
+    /// The network in integers for a step, if it learns as such by then. Takes the ranges where it is time for it.
+    fn quantised(&mut self, step: u64) -> Result<Option<QuantisedNetwork>, TrainError> {
+        let Some(training) = &self.training.quantised else { return Ok(None) };
+        let first = (training.from * self.steps as f64).round() as u64;
+        if step < first {
+            return Ok(None);
+        }
+        let started = Instant::now();
+        let every = training.calibrate_every;
+        let is_due = step == first || (every > 0 && (step - first).is_multiple_of(every));
+        if is_due {
+            let texts = training.calibration_texts.min(self.train.len());
+            let ranges = quantised::calibrate(&self.parameters, &mut self.bert, &self.train, texts)?;
+            self.position.ranges = Some(ranges);
+            if step == first {
+                // What was best in floating point is another network.
+                (self.position.best, self.position.stale) = (None, 0);
+            }
+            let seconds = started.elapsed().as_secs_f64();
+            self.tell.tell(&Event::Calibrated { step, texts, seconds })?;
+        }
+        let network = in_integers(
+            &self.parameters,
+            &mut self.bert,
+            self.position.ranges.as_ref(),
+            self.trained.max_tokens,
+        )?;
+        let since = &mut self.since_log;
+        since.times.forward += started.elapsed();
+        Ok(network)
     }
 
     fn log(&mut self, rate: f64, gradient: f64) -> Result<(), TrainError> {
@@ -348,10 +384,14 @@ impl<'a> Run<'a> {
         let stop = self.options.stop;
         let averaged = self.optimiser.averaged(&self.parameters);
         let parameters = averaged.as_ref().unwrap_or(&self.parameters);
-        let Some(logits) = step::logits(parameters, &self.validation, &|| stop.load(Ordering::Relaxed))
-        else {
-            return Err(self.stopped());
+        let ranges = self.position.ranges.as_ref();
+        let quantised = in_integers(parameters, &mut self.bert, ranges, self.trained.max_tokens)?;
+        let stop = || stop.load(Ordering::Relaxed);
+        let logits = match &quantised {
+            Some(network) => network.logits(&self.validation, &stop),
+            None => step::logits(parameters, &self.validation, &stop),
         };
+        let Some(logits) = logits else { return Err(self.stopped()) };
         let labels = &self.validation.labels;
         let temperature = calibrate::temperature(&logits, labels);
         let loss = calibrate::mean_loss(&logits, labels, 1.0);
@@ -366,6 +406,7 @@ impl<'a> Run<'a> {
             .is_none_or(|best| accuracy > best.accuracy || (accuracy == best.accuracy && loss < best.loss));
         if better {
             self.trained.temperature = temperature;
+            self.trained.quantised = quantised.is_some();
             let entries = [
                 ("steps", step.to_string()),
                 ("validation_items", labels.len().to_string()),
@@ -379,6 +420,7 @@ impl<'a> Run<'a> {
                 &mut self.bert,
                 parameters,
                 &self.tokenizer,
+                self.position.ranges.as_ref(),
                 &self.trained,
             )?;
             self.position.best = Some(Best { step, accuracy, loss });
@@ -413,10 +455,14 @@ impl<'a> Run<'a> {
         checkpoint::finish(out)?;
         let trained = TrainedEncoder::load(out)?;
         self.parameters.read_back(out)?;
-        let labels = &self.validation.labels;
-        let Some(logits) = step::logits(&self.parameters, &self.validation, &|| false) else {
-            return Err(self.stopped());
+        let ranges = trained.calibration(out, &self.bert.config)?;
+        let quantised = in_integers(&self.parameters, &mut self.bert, ranges.as_ref(), trained.max_tokens)?;
+        let logits = match &quantised {
+            Some(network) => network.logits(&self.validation, &|| false),
+            None => step::logits(&self.parameters, &self.validation, &|| false),
         };
+        let Some(logits) = logits else { return Err(self.stopped()) };
+        let labels = &self.validation.labels;
         let evaluation = evaluate(self.name, &trained.labels, &logits, labels, trained.temperature)?;
         state::remove(out)?;
         self.tell.tell(&Event::EncoderDone {
@@ -457,6 +503,17 @@ fn cut(ids: &TextIds, texts: &[(&str, u32)], bert: &Bert) -> Result<Texts, Train
     let texts = Texts::new(ids, texts);
     texts.each(|ids| bert.check_ids(ids))?;
     Ok(texts)
+}
+
+/// The network of the case, where there are ranges.
+fn in_integers(
+    parameters: &Parameters,
+    bert: &mut Bert,
+    ranges: Option<&Calibration>,
+    max_tokens: u32,
+) -> Result<Option<QuantisedNetwork>, TrainError> {
+    let of = |ranges| QuantisedNetwork::new(parameters, bert, ranges, max_tokens as usize);
+    Ok(ranges.map(of).transpose()?)
 }
 
 /// What a saved state belongs to: everything that decides the weights.

@@ -6,12 +6,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use typecase_convert::encoder::{BertConfig, Calibration};
 
 use super::optimiser::{AdamW, Moments};
 use super::parameters::Parameters;
 use crate::error::TrainError;
 
 const FILE: &str = "state.safetensors";
+/// The ranges of the integers, a file in the file.
+const RANGES: &str = "ranges";
 
 /// Where a run stands, beside its parameters and their moments.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,6 +27,8 @@ pub(super) struct Position {
     pub(super) evaluated: u64,
     /// No step is left, or no better checkpoint came for too long.
     pub(super) done: bool,
+    /// The ranges of the integers; none before the network learns as integers.
+    pub(super) ranges: Option<Calibration>,
 }
 
 /// The best checkpoint so far.
@@ -113,19 +118,25 @@ fn write(
         TensorView::new(Dtype::F32, vec![numbers.len()], bytemuck::cast_slice(numbers))
             .map(|view| (name, view))
     });
-    let views = views.collect::<Result<Vec<_>, _>>().map_err(io::Error::other)?;
+    let mut views = views.collect::<Result<Vec<_>, _>>().map_err(io::Error::other)?;
+    let (name, ranges) = (RANGES.to_owned(), position.ranges.as_ref().map(Calibration::to_bytes));
+    if let Some(ranges) = &ranges {
+        let view = TensorView::new(Dtype::U8, vec![ranges.len()], ranges);
+        views.push((&name, view.map_err(io::Error::other)?));
+    }
     safetensors::serialize_to_file(views, Some(metadata), path).map_err(|e| match e {
         safetensors::SafeTensorError::IoError(e) => e,
         e => io::Error::other(e),
     })
 }
 
-/// Reads the state of the run named by `run` into parameters and moments of the same sizes.
+/// Reads the state of the run named by `run` into parameters and moments of the same sizes; `config`: of its network.
 pub(super) fn load(
     folder: &Path,
     run: &str,
     parameters: &mut Parameters,
     optimiser: &mut AdamW,
+    config: &BertConfig,
 ) -> Result<Position, TrainError> {
     let path = path(folder);
     let file = match fs::read(&path) {
@@ -178,7 +189,12 @@ pub(super) fn load(
             loss: float("best_loss_bits")?,
         })
     });
+    let ranges = match tensors.tensor(RANGES) {
+        Ok(bytes) => Some(Calibration::from_bytes(bytes.data(), config).map_err(|_| damaged())?),
+        Err(_) => None,
+    };
     Ok(Position {
+        ranges,
         best: best.transpose()?,
         stale: number("stale").and_then(|n| u32::try_from(n).ok()).ok_or_else(damaged)?,
         evaluated: number("evaluated").ok_or_else(damaged)?,

@@ -10,6 +10,7 @@ use super::batches::{Batch, Texts};
 use super::network::{Leaves, into_numbers, words_of};
 use super::optimiser::Gradient;
 use super::parameters::Parameters;
+use super::quantised::QuantisedNetwork;
 use crate::random::Random;
 use crate::recipe::EncoderTraining;
 
@@ -25,20 +26,33 @@ pub(super) struct Times {
     pub(super) optimiser: Duration,
 }
 
-/// The loss of a batch and its gradient; none if the loss is not finite. `random` decides what is dropped.
+/// The loss of a batch and its gradient; none if the loss is not finite. `random` decides what is dropped; `quantised` is
+/// the network of the parameters in integers, if that is what learns.
 pub(super) fn gradient(
     parameters: &Parameters,
+    quantised: Option<&QuantisedNetwork>,
     batch: &Batch,
     training: &EncoderTraining,
     random: &mut Random,
     times: &mut Times,
 ) -> (f64, Option<Gradient>) {
-    let started = Instant::now();
+    let mut started = Instant::now();
     let device = Device::flex().autodiff();
     let frozen = training.frozen_layers;
+    let leaves = |of: &Parameters| Leaves::new(of, &device, &|depth| frozen == 0 || depth > frozen);
+    let (leaves, words) = match quantised {
+        None => (leaves(parameters), words_of(parameters, batch)),
+        Some(network) => {
+            let seeing = Instant::now();
+            let tape = network.tape(batch, &device);
+            times.forward += seeing.elapsed();
+            started += seeing.elapsed();
+            (leaves(&network.parameters).with_tape(Some(tape)), network.words(batch))
+        }
+    };
     let pass = Pass {
         batch,
-        leaves: Leaves::new(parameters, &device, &|depth| frozen == 0 || depth > frozen),
+        leaves,
         keep: dropped(batch.lengths.len(), parameters.sizes.width, training.dropout, random)
             .map(|keep| Tensor::from_data(keep, &device)),
         targets: Tensor::from_data(
@@ -49,7 +63,6 @@ pub(super) fn gradient(
     };
     let learns_words = frozen == 0 && !training.frozen_words;
     let watches_words = learns_words || training.adversarial > 0.0;
-    let words = words_of(parameters, batch);
     times.input += started.elapsed();
 
     let (loss, found) = pass.gradient(&words, watches_words, times);

@@ -91,6 +91,27 @@ pub struct EncoderTraining {
     pub save_minutes: f64,
     /// Steps between lines of the log.
     pub log_every: u64,
+    /// The network learns as the integers of its case see it; none for floating point alone.
+    pub quantised: Option<QuantisedTraining>,
+}
+
+/// How an encoder is trained for its integers: the forward pass is that of the case, the backward pass goes straight
+/// through what is rounded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QuantisedTraining {
+    /// Share of the steps that are done in floating point first.
+    pub from: f64,
+    /// Texts of the training split, evenly spread, from which the ranges of the integers come.
+    pub calibration_texts: usize,
+    /// Steps after which the ranges are taken anew; 0 for never.
+    pub calibrate_every: u64,
+}
+
+impl Default for QuantisedTraining {
+    fn default() -> Self {
+        Self { from: 0.0, calibration_texts: 256, calibrate_every: 500 }
+    }
 }
 
 impl Default for EncoderTraining {
@@ -123,6 +144,7 @@ impl Default for EncoderTraining {
             save_every: 200,
             save_minutes: 10.0,
             log_every: 20,
+            quantised: None,
         }
     }
 }
@@ -157,7 +179,22 @@ impl EncoderRecipe {
         if !(1..=4096).contains(&self.max_tokens) {
             return Err(format!("encoder.max_tokens {} found, allowed are 1 to 4096", self.max_tokens));
         }
-        self.training.check()
+        self.training.check()?;
+        if self.training.quantised.is_none() {
+            return Ok(());
+        }
+        if !matches!(self.pooling, PoolingKind::Mean | PoolingKind::Cls) {
+            let pooling = format!("{:?}", self.pooling).to_lowercase();
+            return Err(format!(
+                "encoder.pooling {pooling} found with encoder.training.quantised, a case allows mean and cls"
+            ));
+        }
+        if self.head != HeadKind::Linear {
+            return Err(
+                "encoder.head mlp found with encoder.training.quantised, a case allows linear".to_owned()
+            );
+        }
+        Ok(())
     }
 }
 
@@ -198,7 +235,26 @@ impl EncoderTraining {
                 let low = if *low == f64::MIN_POSITIVE { "above 0".to_owned() } else { low.to_string() };
                 Err(format!("encoder.training.{name} {value} found, allowed are {low} to {high}"))
             }
-            None => Ok(()),
+            None => self.check_quantised(),
         }
+    }
+
+    fn check_quantised(&self) -> Result<(), String> {
+        let Some(QuantisedTraining { from, calibration_texts, .. }) = self.quantised else { return Ok(()) };
+        let place = "encoder.training.quantised";
+        if !(0.0..1.0).contains(&from) {
+            return Err(format!("{place}.from {from} found, allowed are 0 to below 1"));
+        }
+        if !(1..=1 << 20).contains(&calibration_texts) {
+            return Err(format!(
+                "{place}.calibration_texts {calibration_texts} found, allowed are 1 to {}",
+                1 << 20
+            ));
+        }
+        if self.adversarial > 0.0 {
+            // A moved word is no row of the case.
+            return Err(format!("encoder.training.adversarial {} found with {place}, allowed is 0", self.adversarial));
+        }
+        Ok(())
     }
 }

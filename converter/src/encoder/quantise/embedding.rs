@@ -9,11 +9,11 @@ use crate::encoder::bert::Bert;
 /// The largest sum of a word and a position, a little below the end of i16 for what is rounded.
 const LARGEST_SUM: f64 = 32_000.0;
 
-/// Writes rows, multipliers and positions.
+/// Writes rows, multipliers and positions; what a sum of 1 stands for.
 ///
 /// The row with the largest number has the multiplier 255, others as many times the common scale as they need. LayerNorm
-/// comes next, so nobody has to know the scale.
-pub(super) fn write(bert: &Bert, positions: usize, section: &mut EncoderWriter) {
+/// comes next, so no device has to know the scale.
+pub(super) fn write(bert: &Bert, positions: usize, section: &mut EncoderWriter) -> f64 {
     let largest = |numbers: &mut dyn Iterator<Item = &f32>| {
         numbers.map(|number| f64::from(number.abs())).fold(0.0, f64::max)
     };
@@ -32,4 +32,5 @@ pub(super) fn write(bert: &Bert, positions: usize, section: &mut EncoderWriter) 
     }
     section.part(&rows).part(&multipliers);
     section.part(&i16s(positions.iter().map(|x| i16_of(f64::from(*x) / common))));
+    common
 }

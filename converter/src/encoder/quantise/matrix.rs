@@ -1,7 +1,7 @@
 //! A layer's weights as integers, and how its sums become the next numbers.
 
 use typecase_case::sections::encoder::EncoderWriter;
-use typecase_kernels::encoder::Matrix;
+use typecase_kernels::encoder::{Matrix, scalar::mulr};
 
 use super::i16_of;
 use super::narrow::Narrow;
@@ -11,10 +11,25 @@ use crate::encoder::bert::Linear;
 const HEAD_ROOM: f64 = 2.0;
 
 /// What an output's number `y` stands for: `scale * y + centre`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Target {
-    pub(super) scale: f64,
-    pub(super) centre: f64,
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Target {
+    /// Of 1.
+    pub scale: f64,
+    /// Of 0.
+    pub centre: f64,
+}
+
+/// What the numbers of a matrix stand for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MatrixScales {
+    /// The bytes of its input.
+    pub input: Narrow,
+    /// A sum of 1 of each output: a weight `w` of input `k` is `sums / input.scale[k] * w`.
+    pub sums: Vec<f64>,
+    /// The numbers of its output.
+    pub targets: Vec<Target>,
+    /// A number of an output with a larger magnitude than this was cut, or may have been.
+    pub most: Vec<i16>,
 }
 
 /// The type of the result.
@@ -34,6 +49,7 @@ pub(super) struct MatrixNumbers {
     sums: Vec<u8>,
     shifts: Vec<u8>,
     multipliers: Vec<u8>,
+    pub(super) scales: MatrixScales,
 }
 
 impl MatrixNumbers {
@@ -49,6 +65,12 @@ impl MatrixNumbers {
             sums: Vec::with_capacity(outputs * 4),
             shifts: Vec::with_capacity(outputs),
             multipliers: Vec::with_capacity(outputs * 2),
+            scales: MatrixScales {
+                input: input.clone(),
+                sums: Vec::with_capacity(outputs),
+                targets: targets.to_vec(),
+                most: Vec::with_capacity(outputs),
+            },
         };
         let rows = linears.iter().flat_map(|linear| linear.weight.rows().into_iter().zip(&linear.bias));
         for (output, ((row, bias), target)) in rows.zip(targets).enumerate() {
@@ -67,15 +89,22 @@ impl MatrixNumbers {
             };
             numbers.shifts.push(shift);
             numbers.multipliers.extend(multiplier.to_le_bytes());
+            numbers.scales.sums.push(row.scale);
+            numbers.scales.most.push(match width {
+                Width::Narrow => 127,
+                Width::Wide(_) => most_of(multiplier),
+            });
         }
         numbers
     }
 
-    pub(super) fn write(&self, section: &mut EncoderWriter) {
-        let Self { weights, bias, sums, shifts, multipliers } = self;
+    /// Writes the parts; what they stand for.
+    pub(super) fn write(self, section: &mut EncoderWriter) -> MatrixScales {
+        let Self { weights, bias, sums, shifts, multipliers, scales } = self;
         for part in [weights, bias, sums, shifts, multipliers] {
-            section.part(part);
+            section.part(&part);
         }
+        scales
     }
 }
 
@@ -105,6 +134,12 @@ impl Row {
         }
         Self { weights: rounded, bias: accumulator.round() as i32, scale }
     }
+}
+
+/// The largest wide result of which the number before the multiplication is not at its end. An output that has next to
+/// no multiplier is all but 0, whatever it was before.
+const fn most_of(multiplier: i16) -> i16 {
+    if multiplier < 2 { i16::MAX } else { mulr(i16::MAX, multiplier) - 1 }
 }
 
 /// Shift and multiplier for a narrow result: the multiplier has 12 bits, so the scale is met to 1/4096 and what is

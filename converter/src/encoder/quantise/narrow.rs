@@ -8,10 +8,12 @@ const LEAST_SHARE: f64 = 1e-6;
 
 /// What an unsigned byte `a` of each channel stands for: `scale * a + base`. The next matrix holds both, so each
 /// channel may have its own at no cost.
-#[derive(Clone, Debug)]
-pub(super) struct Narrow {
-    pub(super) scale: Vec<f64>,
-    pub(super) base: Vec<f64>,
+#[derive(Clone, Debug, PartialEq)]
+pub struct Narrow {
+    /// One a channel.
+    pub scale: Vec<f64>,
+    /// One a channel.
+    pub base: Vec<f64>,
     /// Of the real numbers, by calibration.
     pub(super) mean: Vec<f64>,
 }
