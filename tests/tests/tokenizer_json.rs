@@ -263,7 +263,7 @@ fn prune_and_compare(name: &str, file: &Value, special: &[&str]) {
     let lines = sample();
     let (domain, _) = lines.split_at(lines.len() / 2);
     for (min_count, allowed) in [(1, 0), (4, domain.len())] {
-        let pruned = prune(&file.to_string(), domain, &PruneOptions { min_count }).unwrap();
+        let pruned = prune(&file.to_string(), domain, &PruneOptions { min_count, max_pieces: None }).unwrap();
         let report = pruned.report;
         assert_eq!(report.texts, domain.len());
         assert!(report.texts_changed <= allowed, "{name}: {report:?}");

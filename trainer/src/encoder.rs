@@ -4,6 +4,7 @@
 //! folder of Hugging Face -> typecase-convert's reader -> parameters.rs -> network.rs (burn; fused.rs, kernels.rs)
 //! texts -> ids, batches of one length   batches.rs            |  loss and gradient   step.rs
 //! in integers, as the case will compute quantised.rs, straight.rs
+//! a student: cut from a larger network  shrink.rs; what its teachers want of it: guide.rs
 //! AdamW on the host                     optimiser.rs <--------+
 //! saved states, the best checkpoint     state.rs, checkpoint.rs; the loop itself: run.rs
 //! ```
@@ -13,6 +14,7 @@
 mod batches;
 mod checkpoint;
 mod fused;
+mod guide;
 mod kernels;
 mod network;
 mod optimiser;
@@ -20,6 +22,7 @@ mod parameters;
 mod quantised;
 mod run;
 mod score;
+mod shrink;
 mod state;
 mod step;
 mod straight;

@@ -32,8 +32,8 @@ pub mod vocabulary;
 pub use error::TrainError;
 pub use log::Event;
 pub use recipe::{
-    AugmentationRecipe, ClassWeights, DataRecipe, DistillationRecipe, EncoderRecipe, EncoderTraining, QuantisedTraining,
-    Recipe, Schedule, TeacherRecipe, TrainRecipe,
+    AugmentationRecipe, ClassWeights, DataRecipe, DistillationRecipe, EncoderRecipe, EncoderTraining,
+    QuantisedTraining, Recipe, Schedule, ShrinkRecipe, TeacherRecipe, TrainRecipe,
 };
 pub use tokenizer::TokenizerRecipe;
 pub use train::{TrainOptions, Trained, train};

@@ -16,7 +16,7 @@ mod encoder;
 mod nearest;
 
 pub use distillation::{AugmentationRecipe, DistillationRecipe, TeacherRecipe};
-pub use encoder::{EncoderRecipe, EncoderTraining, QuantisedTraining, Schedule};
+pub use encoder::{EncoderRecipe, EncoderTraining, QuantisedTraining, Schedule, ShrinkRecipe};
 
 /// A whole recipe. Everything but the name and the data has a default.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -237,7 +237,7 @@ impl Recipe {
             encoder.check()?;
         }
         if let Some(distillation) = &self.distillation {
-            distillation.check(self.encoder.is_some())?;
+            distillation.check(self.encoder.as_ref().is_some_and(|encoder| encoder.shrink.is_some()))?;
         }
         self.augmentation.as_ref().map_or(Ok(()), AugmentationRecipe::check)?;
         if keep.contains(&0) || !keep.is_sorted_by(|a, b| a > b) {

@@ -24,11 +24,20 @@ impl TextIds {
     pub fn open(folder: &Path, max_tokens: u32) -> Result<Self, ImportError> {
         let path = folder.join("tokenizer.json");
         let json = fs::read_to_string(&path).map_err(|source| ImportError::Io { path, source })?;
+        Self::compile(&json, max_tokens)
+    }
+
+    /// As [`Self::open`], from the text of `tokenizer.json`.
+    ///
+    /// # Errors
+    /// [`ImportError::Tokenizer`] if it is refused.
+    pub fn compile(json: &str, max_tokens: u32) -> Result<Self, ImportError> {
         let options = Options { max_tokens: Some(max_tokens), keep_padding: false, ..Options::default() };
-        let table = compile(&json, &options)?.table;
+        let table = compile(json, &options)?.table;
         Tokenizer::parse(&table).map_err(CompileError::from)?;
         Ok(Self { table, max_tokens: max_tokens as usize })
     }
+
     /// The ids of a text, special ones included.
     ///
     /// # Panics

@@ -23,11 +23,14 @@ mod rewrite;
 pub struct PruneOptions {
     /// Pieces that occur at least so many times in the texts are kept.
     pub min_count: u32,
+    /// Of these the most frequent are kept, so that the vocabulary has at most so many pieces; without it all. Pieces that
+    /// every tokenizer needs stay in any case.
+    pub max_pieces: Option<usize>,
 }
 
 impl Default for PruneOptions {
     fn default() -> Self {
-        Self { min_count: 1 }
+        Self { min_count: 1, max_pieces: None }
     }
 }
 
@@ -98,10 +101,7 @@ pub fn prune<T: AsRef<str>>(json: &str, texts: &[T], options: &PruneOptions) -> 
 
     let file = Node::root(&json).any_fields()?;
     let model = Model::read(&file.need("model")?)?;
-    let mut kept = fixed_ids(&json, &model)?;
-    kept.extend(counts.iter().filter(|(_, count)| **count >= options.min_count).map(|(id, _)| *id));
-    kept.extend(fall_back(&model, &kept, &counts));
-    let kept: Vec<u32> = kept.into_iter().collect();
+    let kept: Vec<u32> = chosen(&fixed_ids(&json, &model)?, &model, &counts, options).into_iter().collect();
     let pruned = rewrite::rewrite(&json, &model, &kept)?;
 
     let after = compile_value(&pruned, &Options::default()).map_err(PruneError::Pruned)?;
@@ -125,6 +125,41 @@ pub fn prune<T: AsRef<str>>(json: &str, texts: &[T], options: &PruneOptions) -> 
         texts_changed,
     };
     Ok(Pruned { json: pruned, kept, report })
+}
+
+/// The ids that stay: those that must, the frequent ones, and what both are made of.
+fn chosen(
+    fixed: &BTreeSet<u32>,
+    model: &Model<'_>,
+    counts: &HashMap<u32, u32>,
+    options: &PruneOptions,
+) -> BTreeSet<u32> {
+    let mut frequent: Vec<(u32, u32)> = counts
+        .iter()
+        .filter(|(_, count)| **count >= options.min_count)
+        .map(|(id, count)| (*id, *count))
+        .collect();
+    // The most frequent first, of equals the lower id.
+    frequent.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    let with = |first: usize| {
+        let mut kept = fixed.clone();
+        kept.extend(frequent[..first].iter().map(|(id, _)| *id));
+        let fall_back = fall_back(model, &kept, counts);
+        kept.extend(fall_back);
+        kept
+    };
+    let Some(most) = options.max_pieces else { return with(frequent.len()) };
+    // More frequent pieces never make fewer pieces in all: the largest number of them that fits.
+    let (mut fits, mut beyond) = (0, frequent.len() + 1);
+    while beyond - fits > 1 {
+        let middle = fits.midpoint(beyond);
+        if with(middle).len() <= most {
+            fits = middle;
+        } else {
+            beyond = middle;
+        }
+    }
+    with(fits)
 }
 
 /// The same tokenizer without truncation and padding: every piece of a text counts.

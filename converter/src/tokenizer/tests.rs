@@ -461,7 +461,7 @@ fn pruning_keeps_what_texts_are_made_of() {
     let pruned = prune(&bpe().to_string(), &["b b"], &PruneOptions::default()).unwrap();
     // The bytes stay, the merges that no text needs go.
     assert_eq!((pruned.kept.as_slice(), &pruned.json["model"]["merges"]), (&[0, 1, 2][..], &json!([])));
-    let pruned = prune(&bpe().to_string(), &["ab ab"], &PruneOptions { min_count: 1 }).unwrap();
+    let pruned = prune(&bpe().to_string(), &["ab ab"], &PruneOptions::default()).unwrap();
     assert_eq!((pruned.kept.len(), pruned.report.texts_changed), (5, 0));
     let pruned = prune(&word_piece().to_string(), &["c"], &PruneOptions::default()).unwrap();
     assert_eq!(pruned.kept, [0, 1, 2, 5, 6]);

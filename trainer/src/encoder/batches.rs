@@ -6,12 +6,36 @@ use typecase_convert::encoder::TextIds;
 use crate::random::Random;
 
 /// The ids of many texts, one after the other.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Texts {
     ids: Vec<u32>,
     /// Where each text ends.
     ends: Vec<usize>,
     pub(super) labels: Vec<u32>,
+    /// What each text should be, where that is not what its label says.
+    pub(super) targets: Option<Targets>,
+}
+
+/// What texts should be.
+///
+/// # Shapes
+/// Texts x classes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Targets {
+    /// By their labels.
+    pub(super) hard: Vec<f32>,
+    /// By their teachers; empty without any.
+    pub(super) soft: Vec<f32>,
+}
+
+impl Targets {
+    fn of(&self, numbers: &[u32], texts: usize) -> Self {
+        let rows = |all: &[f32]| {
+            let classes = all.len() / texts.max(1);
+            numbers.iter().flat_map(|number| all[*number as usize * classes..][..classes].to_vec()).collect()
+        };
+        Self { hard: rows(&self.hard), soft: rows(&self.soft) }
+    }
 }
 
 impl Texts {
@@ -64,6 +88,7 @@ impl Texts {
             lengths: numbers.iter().map(|number| of(number).len()).collect(),
             ids,
             labels: numbers.iter().map(|number| self.labels[*number as usize]).collect(),
+            targets: self.targets.as_ref().map(|targets| targets.of(numbers, self.len())),
         }
     }
 
@@ -99,7 +124,7 @@ impl Texts {
 }
 
 /// Texts of about the same length.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Batch {
     /// Of every text, padding included.
     pub(super) tokens: usize,
@@ -108,6 +133,8 @@ pub(super) struct Batch {
     /// Text after text, each with its padding.
     pub(super) ids: Vec<u32>,
     pub(super) labels: Vec<u32>,
+    /// As those of [`Texts`].
+    pub(super) targets: Option<Targets>,
 }
 
 impl Batch {

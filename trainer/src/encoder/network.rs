@@ -64,9 +64,20 @@ impl Leaves {
     /// # Shapes
     /// `words`: (texts x tokens) x width; `keep`: texts x width; the answer: texts x classes.
     pub(super) fn logits(&self, batch: &Batch, words: Tensor<2>, keep: Option<Tensor<2>>) -> Tensor<2> {
+        self.run(batch, words, keep, &mut |_| {})
+    }
+
+    /// As [`Self::logits`]; `see` is shown every layer on the way.
+    pub(super) fn run(
+        &self,
+        batch: &Batch,
+        words: Tensor<2>,
+        keep: Option<Tensor<2>>,
+        see: &mut dyn FnMut(Layer<'_>),
+    ) -> Tensor<2> {
         let tape = self.tape.as_ref().map(|tape| tape.0.iter());
         let mut rest = Rest { leaves: self.list.iter(), tape };
-        let states = self.states(batch, words, &mut rest);
+        let states = self.states(batch, words, &mut rest, see);
         let row = self.pooled(batch, states, &mut rest);
         let mut row = rest.seen(row);
         if let Some(keep) = keep {
@@ -81,7 +92,13 @@ impl Leaves {
     }
 
     /// The state of every token after the last layer.
-    fn states(&self, batch: &Batch, words: Tensor<2>, rest: &mut Rest<'_>) -> Tensor<2> {
+    fn states(
+        &self,
+        batch: &Batch,
+        words: Tensor<2>,
+        rest: &mut Rest<'_>,
+        see: &mut dyn FnMut(Layer<'_>),
+    ) -> Tensor<2> {
         let Sizes { width, heads, layers, epsilon, .. } = self.sizes;
         let (texts, tokens) = (batch.lengths.len(), batch.tokens);
         let positions: Tensor<3> = rest.matrix().narrow(0, 0, tokens).reshape([1, tokens, width]);
@@ -90,7 +107,8 @@ impl Leaves {
         let mut stream = rest.seen(stream);
         let shape = AttentionShape { heads, channels: width / heads, tokens, lengths: batch.lengths.clone() };
         for _ in 0..layers {
-            let context = fused::attention(rest.linear(stream.clone()), shape.clone());
+            let qkv = rest.linear(stream.clone());
+            let context = fused::attention(qkv.clone(), shape.clone());
             let context = rest.seen(context);
             let added = rest.linear(context);
             stream = fused::norm(added, stream, rest.vector(), rest.vector(), epsilon);
@@ -100,6 +118,7 @@ impl Leaves {
             let added = rest.linear(inner);
             stream = fused::norm(added, stream, rest.vector(), rest.vector(), epsilon);
             stream = rest.seen(stream);
+            see(Layer { qkv: &qkv, states: &stream });
         }
         stream
     }
@@ -145,6 +164,14 @@ impl Leaves {
         };
         row.reshape([texts, width])
     }
+}
+
+/// What a layer computes of a batch.
+pub(super) struct Layer<'t> {
+    /// Queries, keys and values of all heads, (texts x tokens) x three times the width.
+    pub(super) qkv: &'t Tensor<2>,
+    /// The states after it, (texts x tokens) x width.
+    pub(super) states: &'t Tensor<2>,
 }
 
 /// Parameters that the forward pass has not come to.

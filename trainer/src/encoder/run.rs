@@ -10,14 +10,17 @@ use sha2::{Digest, Sha256};
 use typecase_convert::calibrate;
 use typecase_convert::encoder::{Bert, Calibration, TextIds, TrainedEncoder};
 
-use super::batches::Texts;
+use super::batches::{Targets, Texts};
 use super::checkpoint;
+use super::guide::Guide;
 use super::optimiser::{AdamW, Gradient, factor};
 use super::parameters::Parameters;
 use super::quantised::{self, QuantisedNetwork};
+use super::shrink::Student;
 use super::state::{self, Best, Position};
 use super::step::{self, Times};
 use crate::data::stratified_split;
+use crate::distil;
 use crate::error::TrainError;
 use crate::evaluate::Evaluation;
 use crate::log::Event;
@@ -57,6 +60,8 @@ struct Run<'a> {
     training: &'a EncoderTraining,
     options: &'a TrainOptions<'a>,
     tell: Tell<'a>,
+    /// What the teachers want.
+    guide: Option<Guide>,
     started: Instant,
     /// What a saved state belongs to.
     digest: String,
@@ -137,7 +142,8 @@ impl<'a> Run<'a> {
                 "encoder.training.frozen_layers {found} found, the network has {layers}"
             )));
         }
-        let ids = TextIds::open(encoder.network(), encoder.max_tokens)?;
+        let tokenizer = encoder.network().join("tokenizer.json");
+        let tokenizer = fs::read_to_string(&tokenizer).map_err(|e| TrainError::io(tokenizer, e))?;
         let read = read(recipe, options.data)?;
         fs::create_dir_all(out).map_err(|e| TrainError::io(out, e))?;
         let mut tell = Tell { log: Log::open(out, options.resume)?, on_event };
@@ -145,11 +151,13 @@ impl<'a> Run<'a> {
         let items = &read.dataset.items;
         let labels = read.dataset.classes();
         let own = read.own_items;
-        let split = stratified_split(&labels[..own], recipe.data.validation_share, recipe.train.seed);
+        let split = stratified_split(&labels[..own], recipe.data.validation_share, recipe.validation_seed());
         let of = |numbers: &mut dyn Iterator<Item = usize>| -> Vec<(&str, u32)> {
             numbers.map(|number| (items[number].text.as_str(), items[number].label)).collect()
         };
-        let train = of(&mut split.train.iter().map(|number| *number as usize).chain(own..items.len()));
+        let learnt: Vec<u32> =
+            split.train.iter().copied().chain((0u32..).take(items.len()).skip(own)).collect();
+        let train = of(&mut learnt.iter().map(|number| *number as usize));
         let validation = of(&mut split.validation.iter().map(|number| *number as usize));
         if train.is_empty() || validation.is_empty() {
             return Err(bad(format!(
@@ -165,19 +173,34 @@ impl<'a> Run<'a> {
         })?;
         let held_out: Vec<(String, u32)> =
             validation.iter().map(|(text, label)| ((*text).to_owned(), *label)).collect();
+        let classes = read.dataset.labels.len();
+        let lesson = distil::prepare(recipe, &read.dataset, &learnt, options, &mut |event| tell.tell(event))?;
         let cutting = Instant::now();
-        let train = cut(&ids, &train, &bert)?;
+        let student = Student::new(encoder, bert, tokenizer, &train).map_err(bad)?;
+        let Student { bert, tokenizer, origin } = student;
+        let origin = origin.map(|shrunk| {
+            let layers = recipe.distillation.as_ref().map_or(&[][..], |d| d.layers.as_slice());
+            shrunk.origin(encoder, classes, layers)
+        });
+        let origin = origin.transpose().map_err(bad)?;
+        let guide = recipe.distillation.as_ref().map(|distillation| Guide::new(distillation, origin));
+        let ids = TextIds::compile(&tokenizer, encoder.max_tokens)?;
+        let copies = lesson.iter().flat_map(|lesson| &lesson.copies).map(|copy| (copy.as_str(), 0));
+        let mut train = cut(&ids, &train.iter().copied().chain(copies).collect::<Vec<_>>(), &bert)?;
+        train.targets = lesson.as_ref().map(|lesson| Targets {
+            hard: lesson.hard.clone(),
+            soft: lesson.soft.clone().unwrap_or_default(),
+        });
         let validation = cut(&ids, &validation, &bert)?;
         let cutting = cutting.elapsed();
 
-        let classes = read.dataset.labels.len();
         let mut random = Random::new(recipe.train.seed);
         let parameters = Parameters::new(&bert, encoder.pooling, encoder.head, classes, &mut random);
         let training = &encoder.training;
         let optimiser = AdamW::new(&parameters, training);
-        let tokenizer = encoder.network().join("tokenizer.json");
-        let tokenizer = fs::read_to_string(&tokenizer).map_err(|e| TrainError::io(tokenizer, e))?;
-        let digest = run_digest(recipe, encoder, &read.sha256, &tokenizer, &parameters)?;
+        let lesson_digest = lesson.as_ref().map_or("", |lesson| lesson.digest.as_str());
+        let content = [&read.sha256, lesson_digest, &tokenizer];
+        let digest = run_digest(recipe, encoder, &content, &parameters)?;
         let batches = train.batches(training.batch, training.batch_tokens, None).len();
         let steps_of_epoch = batches.div_ceil(training.accumulate) as u64;
         let steps = steps_of_epoch * u64::from(training.epochs);
@@ -203,6 +226,7 @@ impl<'a> Run<'a> {
             training,
             options,
             tell,
+            guide,
             started,
             digest,
             tokenizer,
@@ -220,13 +244,17 @@ impl<'a> Run<'a> {
             saved: Saved { step: 0, at: Instant::now() },
         };
         if options.resume {
-            run.position = state::load(out, &run.digest, &mut run.parameters, &mut run.optimiser, &run.bert.config)?;
+            run.position =
+                state::load(out, &run.digest, &mut run.parameters, &mut run.optimiser, &run.bert.config)?;
             checkpoint::recover(out)?;
             run.saved.step = run.optimiser.steps;
         } else {
             // An older checkpoint may have learnt from what is held out now: it must not stand beside it.
             checkpoint::unmark(out)?;
             checkpoint::remove(out)?;
+        }
+        if let Some(lesson) = lesson {
+            lesson.describe(&mut run.trained.provenance);
         }
         write_validation(out, &run.trained.labels, &held_out)?;
         let (_, recipe_sha256) = write_recipe(out, recipe)?;
@@ -290,9 +318,16 @@ impl<'a> Run<'a> {
             let making = Instant::now();
             let batch = self.train.batch(numbers);
             since.times.input += making.elapsed();
-            let (parameters, quantised) = (&self.parameters, quantised.as_ref());
-            let (value, gradient) =
-                step::gradient(parameters, quantised, &batch, self.training, &mut random, &mut since.times);
+            let (quantised, guide) = (quantised.as_ref(), self.guide.as_ref());
+            let (value, gradient) = step::gradient(
+                &self.parameters,
+                quantised,
+                guide,
+                &batch,
+                self.training,
+                &mut random,
+                &mut since.times,
+            );
             let Some(gradient) = gradient else { return Err(self.diverged("loss", value)) };
             loss += value / batches.len() as f64;
             since.tokens += batch.lengths.iter().sum::<usize>();
@@ -520,8 +555,7 @@ fn in_integers(
 fn run_digest(
     recipe: &Recipe,
     encoder: &EncoderRecipe,
-    data: &str,
-    tokenizer: &str,
+    content: &[&str],
     parameters: &Parameters,
 ) -> Result<String, TrainError> {
     let defaults = EncoderTraining::default();
@@ -541,8 +575,7 @@ fn run_digest(
     };
     let mut hasher = Sha256::new();
     hasher.update(deciding.to_toml()?);
-    hasher.update(data);
-    hasher.update(tokenizer);
+    content.iter().for_each(|part| hasher.update(part));
     hasher.update(bytemuck::cast_slice::<f32, u8>(&parameters.words));
     for parameter in &parameters.list {
         hasher.update(bytemuck::cast_slice::<f32, u8>(&parameter.numbers));

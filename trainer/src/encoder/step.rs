@@ -7,6 +7,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::batches::{Batch, Texts};
+use super::guide::{Example, Guide, Layers};
 use super::network::{Leaves, into_numbers, words_of};
 use super::optimiser::Gradient;
 use super::parameters::Parameters;
@@ -27,10 +28,11 @@ pub(super) struct Times {
 }
 
 /// The loss of a batch and its gradient; none if the loss is not finite. `random` decides what is dropped; `quantised` is
-/// the network of the parameters in integers, if that is what learns.
+/// the network of the parameters in integers, if that is what learns; `guide` what its teachers want.
 pub(super) fn gradient(
     parameters: &Parameters,
     quantised: Option<&QuantisedNetwork>,
+    guide: Option<&Guide>,
     batch: &Batch,
     training: &EncoderTraining,
     random: &mut Random,
@@ -60,6 +62,7 @@ pub(super) fn gradient(
             &device,
         ),
         focal: training.focal as f32,
+        example: guide.map(|guide| guide.example(batch, &device)),
     };
     let learns_words = frozen == 0 && !training.frozen_words;
     let watches_words = learns_words || training.adversarial > 0.0;
@@ -89,6 +92,7 @@ struct Pass<'a> {
     keep: Option<Tensor<2>>,
     targets: Tensor<2>,
     focal: f32,
+    example: Option<Example>,
 }
 
 /// Of each parameter, and of each row of the words.
@@ -105,9 +109,15 @@ impl Pass<'_> {
         let started = Instant::now();
         let words: Tensor<2> = Tensor::from_data(words.clone(), &self.targets.device());
         let words = if watches_words { words.require_grad() } else { words };
-        let logits = self.leaves.logits(self.batch, words.clone(), self.keep.clone());
+        let mut layers = Layers::new(self.example.as_ref(), self.batch);
+        let logits =
+            self.leaves.run(self.batch, words.clone(), self.keep.clone(), &mut |layer| layers.see(layer));
         let texts = self.batch.lengths.len() as f32;
-        let loss = losses(logits, self.targets.clone(), self.focal).sum().div_scalar(texts);
+        let labelled = losses(logits.clone(), self.targets.clone(), self.focal).sum().div_scalar(texts);
+        let loss = match &self.example {
+            None => labelled,
+            Some(example) => example.loss(labelled, logits, layers),
+        };
         let value = f64::from(into_numbers(loss.clone())[0]);
         times.forward += started.elapsed();
         if !value.is_finite() {
@@ -158,12 +168,22 @@ fn dropped(texts: usize, width: usize, share: f64, random: &mut Random) -> Optio
     })
 }
 
-/// The wanted probabilities.
+/// The probabilities that the labels want.
 fn targets(batch: &Batch, classes: usize, smoothing: f64) -> TensorData {
     let each = (smoothing / classes as f64) as f32;
     let mut targets = vec![each; batch.labels.len() * classes];
-    for (text, label) in batch.labels.iter().enumerate() {
-        targets[text * classes + *label as usize] += (1.0 - smoothing) as f32;
+    match &batch.targets {
+        Some(wanted) => {
+            targets
+                .iter_mut()
+                .zip(&wanted.hard)
+                .for_each(|(to, share)| *to += (1.0 - smoothing) as f32 * share);
+        }
+        None => {
+            for (text, label) in batch.labels.iter().enumerate() {
+                targets[text * classes + *label as usize] += (1.0 - smoothing) as f32;
+            }
+        }
     }
     TensorData::new(targets, [batch.labels.len(), classes])
 }

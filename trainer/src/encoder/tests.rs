@@ -20,6 +20,7 @@ use crate::recipe::EncoderTraining;
 mod gradients;
 mod parity;
 mod runs;
+mod students;
 
 const WIDTH: usize = 16;
 const INNER: usize = 24;

@@ -20,13 +20,15 @@ pub struct DistillationRecipe {
     /// Share of the teachers in what is wanted; the rest is the label.
     #[serde(default = "share")]
     pub share: f64,
-    /// An encoder alone: weight of the squared distance of its layers' states from the first teacher's; 0 for none.
+    /// An encoder that is cut from a larger one (`encoder.shrink`): weight of the mean squared distance of the states after
+    /// its layers from those of the larger network; 0 for none.
     #[serde(default)]
     pub states: f64,
-    /// An encoder alone: weight of the divergence of its attention from the first teacher's; 0 for none.
+    /// Such an encoder: weight of how far the attention of its last layer, and the relations of its values, diverge from those
+    /// of the larger network; 0 for none.
     #[serde(default)]
     pub attention: f64,
-    /// The teacher's layer, from 1, that each layer of the student follows; without it spread evenly.
+    /// The larger network's layer, from 1, that each layer of the student follows; without it the one that it was.
     #[serde(default)]
     pub layers: Vec<usize>,
 }
@@ -66,7 +68,7 @@ impl TeacherRecipe {
 }
 
 impl DistillationRecipe {
-    pub(super) fn check(&self, is_encoder: bool) -> Result<(), String> {
+    pub(super) fn check(&self, is_cut: bool) -> Result<(), String> {
         let Self { teachers, temperature, share, states, attention, layers } = self;
         if teachers.is_empty() {
             return Err("distillation.teachers is empty, at least 1 is needed".to_owned());
@@ -86,8 +88,8 @@ impl DistillationRecipe {
             if !(0.0..=1000.0).contains(weight) {
                 return Err(format!("distillation.{name} {weight} found, allowed are 0 to 1000"));
             }
-            if *weight > 0.0 && !is_encoder {
-                return Err(format!("distillation.{name} {weight} found, a bag has no layers"));
+            if *weight > 0.0 && !is_cut {
+                return Err(format!("distillation.{name} {weight} found, it needs a table encoder.shrink"));
             }
         }
         if layers.contains(&0) || !layers.is_sorted() {

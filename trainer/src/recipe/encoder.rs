@@ -20,6 +20,8 @@ pub struct EncoderRecipe {
     /// Tokens of a text that are looked at, special ones included.
     #[serde(default = "max_tokens")]
     pub max_tokens: u32,
+    /// A smaller network is cut from it first.
+    pub shrink: Option<ShrinkRecipe>,
     /// How it learns.
     #[serde(default)]
     pub training: EncoderTraining,
@@ -30,6 +32,18 @@ pub struct EncoderRecipe {
 
 const fn max_tokens() -> u32 {
     128
+}
+
+/// What is left of a network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShrinkRecipe {
+    /// Layers that stay, from 1; without it all.
+    pub layers: Vec<usize>,
+    /// Neurons of each feed-forward network that stay; without it all.
+    pub inner: Option<usize>,
+    /// Pieces of words that stay, at most: those that the training texts have most often. Without it all.
+    pub vocabulary: Option<usize>,
 }
 
 /// How an encoder learns.
@@ -179,6 +193,7 @@ impl EncoderRecipe {
         if !(1..=4096).contains(&self.max_tokens) {
             return Err(format!("encoder.max_tokens {} found, allowed are 1 to 4096", self.max_tokens));
         }
+        self.shrink.as_ref().map_or(Ok(()), ShrinkRecipe::check)?;
         self.training.check()?;
         if self.training.quantised.is_none() {
             return Ok(());
@@ -193,6 +208,21 @@ impl EncoderRecipe {
             return Err(
                 "encoder.head mlp found with encoder.training.quantised, a case allows linear".to_owned()
             );
+        }
+        Ok(())
+    }
+}
+
+impl ShrinkRecipe {
+    fn check(&self) -> Result<(), String> {
+        let Self { layers, inner, vocabulary } = self;
+        if layers.contains(&0) || !layers.is_sorted_by(|a, b| a < b) {
+            return Err(format!("encoder.shrink.layers {layers:?} found, allowed are rising numbers from 1"));
+        }
+        for (name, count) in [("inner", inner), ("vocabulary", vocabulary)] {
+            if let Some(count) = count.filter(|count| !(1..=1 << 22).contains(count)) {
+                return Err(format!("encoder.shrink.{name} {count} found, allowed are 1 to {}", 1 << 22));
+            }
         }
         Ok(())
     }
@@ -253,7 +283,10 @@ impl EncoderTraining {
         }
         if self.adversarial > 0.0 {
             // A moved word is no row of the case.
-            return Err(format!("encoder.training.adversarial {} found with {place}, allowed is 0", self.adversarial));
+            return Err(format!(
+                "encoder.training.adversarial {} found with {place}, allowed is 0",
+                self.adversarial
+            ));
         }
         Ok(())
     }

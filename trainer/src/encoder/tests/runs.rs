@@ -9,7 +9,7 @@ use crate::encoder::{FineTuned, train};
 use crate::{Event, Recipe, TrainError, TrainOptions};
 
 /// A folder with labelled texts: the class is that of the first word.
-fn data() -> TempDir {
+pub(super) fn data() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut random = Random::new(11);
     let mut lines = "label,text\n".to_owned();
@@ -23,7 +23,7 @@ fn data() -> TempDir {
     folder
 }
 
-fn recipe(network: &Path, training: &str) -> Recipe {
+pub(super) fn recipe(network: &Path, training: &str) -> Recipe {
     let text = format!(
         "name = \"tiny\"\n[data]\ntrain = [\"texts.csv\"]\nvalidation_share = 0.2\n[encoder]\nfolder = \"n\"\n\
          max_tokens = 12\n[encoder.training]\nbatch = 8\nrate = 5e-3\nlog_every = 5\n{training}\n"
@@ -33,7 +33,7 @@ fn recipe(network: &Path, training: &str) -> Recipe {
     recipe
 }
 
-fn run(
+pub(super) fn run(
     recipe: &Recipe,
     data: &Path,
     out: &Path,
@@ -46,7 +46,7 @@ fn run(
 }
 
 /// The numbers of a checkpoint.
-fn files(out: &Path) -> [Vec<u8>; 3] {
+pub(super) fn files(out: &Path) -> [Vec<u8>; 3] {
     ["model.safetensors", "head.safetensors", "encoder.toml"].map(|name| fs::read(out.join(name)).unwrap())
 }
 
