@@ -30,7 +30,8 @@ pub mod vocabulary;
 pub use error::TrainError;
 pub use log::Event;
 pub use recipe::{
-    ClassWeights, DataRecipe, EncoderRecipe, EncoderTraining, QuantisedTraining, Recipe, Schedule, TrainRecipe,
+    ClassWeights, DataRecipe, EncoderRecipe, EncoderTraining, QuantisedTraining, Recipe, Schedule,
+    TrainRecipe,
 };
 pub use tokenizer::TokenizerRecipe;
 pub use train::{TrainOptions, Trained, train};

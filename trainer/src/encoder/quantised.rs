@@ -42,7 +42,11 @@ impl QuantisedNetwork {
         let sizes = parameters.sizes;
         let choices = Choices {
             positions: sizes.positions.min(max_tokens),
-            pooling: if sizes.pooling == PoolingKind::Cls { EncoderPooling::First } else { EncoderPooling::Mean },
+            pooling: if sizes.pooling == PoolingKind::Cls {
+                EncoderPooling::First
+            } else {
+                EncoderPooling::Mean
+            },
             alpha: ImportOptions::default().alpha,
         };
         let quantised = quantise(bert, &head(parameters), calibration, choices)?;
@@ -146,4 +150,3 @@ pub(super) enum Record {
     /// Anything else.
     Other(Values),
 }
-

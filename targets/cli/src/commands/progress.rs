@@ -62,9 +62,8 @@ impl Progress {
                     bar.set_length(*steps);
                 }
             }
-            Event::Calibrated { step, texts, seconds } => self.line(format!(
-                "ranges of the integers from {texts} texts after step {step}, {seconds:.1} s"
-            )),
+            Event::Calibrated { step, texts, seconds } => self
+                .line(format!("ranges of the integers from {texts} texts after step {step}, {seconds:.1} s")),
             Event::ResumedAt { step } => self.line(format!("resumed: {step} steps done")),
             Event::Steps { step, steps, loss, tokens_per_second, shares, seconds, .. } => {
                 let [input, forward, backward, optimiser] = shares.map(|share| share * 100.0);

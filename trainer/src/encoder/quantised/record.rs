@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
-use typecase_convert::encoder::{
-    LayerScales, MatrixScales, Narrow, Quantised, Scales, Seen, Stream, Target,
-};
+use typecase_convert::encoder::{LayerScales, MatrixScales, Narrow, Quantised, Scales, Seen, Stream, Target};
 
 use super::{Record, Tape};
 use crate::encoder::straight::Values;
@@ -22,9 +20,9 @@ pub(super) fn tape(quantised: &Quantised, seen: &[Seen], tokens: usize, device: 
     }
     let texts = Recorder { seen, tokens: 1, device };
     let (pooled, most) = (vec![Meaning::scale(quantised.pooled_scale.into()); width], vec![LARGEST; width]);
-    records.push(Record::Other(texts.values(width, |seen, out, cut| {
-        wide(&seen.pooled, &pooled, &most, out, cut)
-    })));
+    records.push(Record::Other(
+        texts.values(width, |seen, out, cut| wide(&seen.pooled, &pooled, &most, out, cut)),
+    ));
     let classes = quantised.shape.classes.into();
     let scores = texts.values(classes, |seen, out, _| {
         for (number, score) in out.iter_mut().zip(&seen.scores) {
@@ -108,9 +106,13 @@ impl Recorder<'_> {
             Some(last) => &seen.layers[last].stream,
             None => &seen.stream,
         });
-        records.push(Record::Linear { input: Some(input), output: self.narrow_outputs(qkv, |seen| &seen.layers[number].qkv) });
+        records.push(Record::Linear {
+            input: Some(input),
+            output: self.narrow_outputs(qkv, |seen| &seen.layers[number].qkv),
+        });
         records.push(Record::Other(self.bytes(&output.input, |seen| &seen.layers[number].context)));
-        let attended = self.added(output, |seen| (&seen.layers[number].attended, &seen.layers[number].between));
+        let attended =
+            self.added(output, |seen| (&seen.layers[number].attended, &seen.layers[number].between));
         records.push(Record::Linear { input: None, output: attended });
         records.push(Record::Other(self.stream(width, *between, |seen| &seen.layers[number].between)));
         let input = self.narrow(&inner.input, *between, |seen| &seen.layers[number].between);
@@ -177,7 +179,9 @@ impl Recorder<'_> {
         let meanings = Meaning::of_outputs(scales);
         self.values(meanings.len(), |seen, out, cut| {
             let (numbers, Stream { sum, .. }) = of(seen);
-            cut.extend((0u32..).zip(sum).filter(|(_, x)| x.unsigned_abs() > LARGEST as u16).map(|(at, _)| at));
+            cut.extend(
+                (0u32..).zip(sum).filter(|(_, x)| x.unsigned_abs() > LARGEST as u16).map(|(at, _)| at),
+            );
             wide(numbers, &meanings, &scales.most, out, cut)
         })
     }
@@ -194,7 +198,8 @@ fn wide(numbers: &[i16], meanings: &[Meaning], most: &[i16], out: &mut [f32], cu
         }
         if is_cut {
             let start = (row * meanings.len()) as u32;
-            let large = numbers.iter().zip(most).map(|(number, most)| number.unsigned_abs() > most.unsigned_abs());
+            let large =
+                numbers.iter().zip(most).map(|(number, most)| number.unsigned_abs() > most.unsigned_abs());
             cut.extend((start..).zip(large).filter(|(_, is_cut)| *is_cut).map(|(at, _)| at));
         }
     }

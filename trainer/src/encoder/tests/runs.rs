@@ -9,7 +9,7 @@ use crate::encoder::{FineTuned, train};
 use crate::{Event, Recipe, TrainError, TrainOptions};
 
 /// A folder with labelled texts: the class is that of the first word.
-fn data() -> TempDir {
+pub(super) fn data() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut random = Random::new(11);
     let mut lines = "label,text\n".to_owned();
@@ -23,7 +23,7 @@ fn data() -> TempDir {
     folder
 }
 
-fn recipe(network: &Path, training: &str) -> Recipe {
+pub(super) fn recipe(network: &Path, training: &str) -> Recipe {
     let text = format!(
         "name = \"tiny\"\n[data]\ntrain = [\"texts.csv\"]\nvalidation_share = 0.2\n[encoder]\nfolder = \"n\"\n\
          max_tokens = 12\n[encoder.training]\nbatch = 8\nrate = 5e-3\nlog_every = 5\n{training}\n"
@@ -33,7 +33,7 @@ fn recipe(network: &Path, training: &str) -> Recipe {
     recipe
 }
 
-fn run(
+pub(super) fn run(
     recipe: &Recipe,
     data: &Path,
     out: &Path,
@@ -46,7 +46,7 @@ fn run(
 }
 
 /// The numbers of a checkpoint.
-fn files(out: &Path) -> [Vec<u8>; 3] {
+pub(super) fn files(out: &Path) -> [Vec<u8>; 3] {
     ["model.safetensors", "head.safetensors", "encoder.toml"].map(|name| fs::read(out.join(name)).unwrap())
 }
 
@@ -188,6 +188,47 @@ fn what_does_not_fit_is_refused_by_name() {
     fs::write(&path, &bytes[..bytes.len() - 8]).unwrap();
     let message = refused(&base(), true);
     assert!(message.ends_with("the saved state is damaged, remove it and start again"), "{message}");
+}
+
+/// A checkpoint with its head is where another run begins.
+#[test]
+fn a_checkpoint_goes_on_with_its_head() {
+    let (network, data) = (folder(), data());
+    let first = tempfile::tempdir().unwrap();
+    let done = run(&recipe(network.path(), "epochs = 12"), data.path(), first.path(), false, &mut |_, _| {});
+    let accuracy = done.unwrap().evaluation.accuracy;
+    let evaluated_first = |keep_head: bool| {
+        let mut recipe = recipe(first.path(), "epochs = 1\nevaluate_every = 1");
+        let encoder = recipe.encoder.as_mut().unwrap();
+        (encoder.keep_head, encoder.training.rate) = (keep_head, 1e-9);
+        let (out, mut found) = (tempfile::tempdir().unwrap(), Vec::new());
+        let mut on_event = |event: &Event, _: &AtomicBool| {
+            if let Event::Evaluated { validation_accuracy, validation_loss, .. } = event {
+                found.push((*validation_accuracy, *validation_loss));
+            }
+        };
+        run(&recipe, data.path(), out.path(), false, &mut on_event).unwrap();
+        found[0]
+    };
+    let (kept, new) = (evaluated_first(true), evaluated_first(false));
+    assert!(kept.0 == accuracy && kept.1 < 0.5 * new.1, "kept {kept:?}, new {new:?}");
+
+    let refused = |change: &dyn Fn(&mut crate::EncoderRecipe)| {
+        let mut recipe = recipe(first.path(), "epochs = 1");
+        let encoder = recipe.encoder.as_mut().unwrap();
+        encoder.keep_head = true;
+        change(encoder);
+        let out = tempfile::tempdir().unwrap();
+        run(&recipe, data.path(), out.path(), false, &mut |_, _| {}).unwrap_err().to_string()
+    };
+    let message = refused(&|encoder| encoder.pooling = PoolingKind::Cls);
+    assert_eq!(
+        message,
+        "tiny: pooling cls, head linear, labels even, odd found with encoder.keep_head, \
+         the checkpoint has pooling mean, head linear, labels even, odd"
+    );
+    let message = refused(&|encoder| encoder.found = Some(network.path().to_owned()));
+    assert!(message.ends_with("is no checkpoint with encoder.toml"), "{message}");
 }
 
 /// A folder that cannot be written to stands for a full disk.
