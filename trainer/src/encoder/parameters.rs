@@ -103,6 +103,15 @@ impl Parameters {
     /// Reads the numbers of a checkpoint of the same sizes.
     pub(super) fn read_back(&mut self, folder: &Path) -> Result<(), TrainError> {
         let bert = Bert::load(folder)?;
+        let Sizes { pooling, head, classes, .. } = self.sizes;
+        let mut read = Self::new(&bert, pooling, head, classes, &mut Random::new(0));
+        read.read_head(folder)?;
+        *self = read;
+        Ok(())
+    }
+
+    /// Reads what follows the network of a checkpoint of the same width, pooling, head and classes.
+    pub(super) fn read_head(&mut self, folder: &Path) -> Result<(), TrainError> {
         let path = folder.join("head.safetensors");
         let head = fs::read(&path).map_err(|e| TrainError::io(&path, e))?;
         let bad = || {
@@ -112,9 +121,8 @@ impl Parameters {
             })
         };
         let head = SafeTensors::deserialize(&head).map_err(|_| bad())?;
-        let Sizes { pooling, head: kind, classes, layers, .. } = self.sizes;
-        let mut read = Self::new(&bert, pooling, kind, classes, &mut Random::new(0));
-        for parameter in read.list.iter_mut().filter(|parameter| parameter.depth == layers + 1) {
+        let depth = self.sizes.layers + 1;
+        for parameter in self.list.iter_mut().filter(|parameter| parameter.depth == depth) {
             let tensor = head.tensor(parameter.name.trim_start_matches("head.")).map_err(|_| bad())?;
             let numbers = tensor.data().as_chunks::<4>().0;
             if numbers.len() != parameter.numbers.len() {
@@ -130,7 +138,6 @@ impl Parameters {
                 parameter.numbers[row * columns + column] = f32::from_le_bytes(*bytes);
             }
         }
-        *self = read;
         Ok(())
     }
 

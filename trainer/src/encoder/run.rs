@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use typecase_convert::calibrate;
-use typecase_convert::encoder::{Bert, Calibration, TextIds, TrainedEncoder};
+use typecase_convert::encoder::{Bert, Calibration, HeadKind, PoolingKind, TextIds, TrainedEncoder};
 
 use super::batches::{Targets, Texts};
 use super::checkpoint;
@@ -195,7 +195,13 @@ impl<'a> Run<'a> {
         let cutting = cutting.elapsed();
 
         let mut random = Random::new(recipe.train.seed);
-        let parameters = Parameters::new(&bert, encoder.pooling, encoder.head, classes, &mut random);
+        let mut parameters = Parameters::new(&bert, encoder.pooling, encoder.head, classes, &mut random);
+        if encoder.keep_head {
+            if let Some(reason) = check_head(encoder, &read.dataset.labels)? {
+                return Err(bad(reason));
+            }
+            parameters.read_head(encoder.network())?;
+        }
         let training = &encoder.training;
         let optimiser = AdamW::new(&parameters, training);
         let lesson_digest = lesson.as_ref().map_or("", |lesson| lesson.digest.as_str());
@@ -538,6 +544,25 @@ fn cut(ids: &TextIds, texts: &[(&str, u32)], bert: &Bert) -> Result<Texts, Train
     let texts = Texts::new(ids, texts);
     texts.each(|ids| bert.check_ids(ids))?;
     Ok(texts)
+}
+
+/// Can the head of the recipe's folder go on? What is wrong, in words, if not.
+fn check_head(encoder: &EncoderRecipe, labels: &[String]) -> Result<Option<String>, TrainError> {
+    let folder = encoder.network();
+    if !TrainedEncoder::is_at(folder) {
+        let folder = folder.display();
+        return Ok(Some(format!("encoder.keep_head found, but {folder} is no checkpoint with encoder.toml")));
+    }
+    let trained = TrainedEncoder::load(folder)?;
+    let found = (encoder.pooling, encoder.head, labels);
+    let allowed = (trained.pooling, trained.head, trained.labels.as_slice());
+    Ok((found != allowed).then(|| {
+        let said = |(pooling, head, labels): (PoolingKind, HeadKind, &[String])| {
+            let kinds = format!("pooling {pooling:?}, head {head:?}").to_lowercase();
+            format!("{kinds}, labels {}", labels.join(", "))
+        };
+        format!("{} found with encoder.keep_head, the checkpoint has {}", said(found), said(allowed))
+    }))
 }
 
 /// The network of the case, where there are ranges.

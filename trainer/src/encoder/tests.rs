@@ -19,6 +19,7 @@ use crate::recipe::EncoderTraining;
 
 mod gradients;
 mod parity;
+mod quantised;
 mod runs;
 mod students;
 

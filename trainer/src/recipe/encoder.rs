@@ -17,6 +17,9 @@ pub struct EncoderRecipe {
     /// What turns the row into scores: `linear` or `mlp`.
     #[serde(default)]
     pub head: HeadKind,
+    /// The folder is a checkpoint of this program, and its head goes on with it: same pooling, head and labels.
+    #[serde(default)]
+    pub keep_head: bool,
     /// Tokens of a text that are looked at, special ones included.
     #[serde(default = "max_tokens")]
     pub max_tokens: u32,

@@ -5,16 +5,20 @@ use crate::encoder::parameters::Sizes;
 
 /// A network in f64: the numbers of [`Parameters`], in plain loops.
 #[derive(Clone)]
-struct Reference {
+pub(super) struct Reference {
     sizes: Sizes,
-    words: Vec<f64>,
-    list: Vec<Vec<f64>>,
+    pub(super) words: Vec<f64>,
+    pub(super) list: Vec<Vec<f64>>,
 }
 
-type Rows = Vec<Vec<f64>>;
+/// A row a token.
+pub(super) type Rows = Vec<Vec<f64>>;
+
+/// What is done to the numbers of a text on the way: see `Reference::logits`.
+pub(super) type See<'s> = dyn FnMut(usize, Rows) -> Rows + 's;
 
 impl Reference {
-    fn new(parameters: &Parameters) -> Self {
+    pub(super) fn new(parameters: &Parameters) -> Self {
         let wide = |numbers: &[f32]| numbers.iter().map(|x| f64::from(*x)).collect();
         Self {
             sizes: parameters.sizes,
@@ -25,9 +29,13 @@ impl Reference {
 
     /// The mean loss of the texts, one after the other: no batch, no padding.
     fn loss(&self, batch: &Batch, smoothing: f64, focal: f64) -> f64 {
+        self.loss_seen(batch, smoothing, focal, &mut |_, rows| rows)
+    }
+
+    pub(super) fn loss_seen(&self, batch: &Batch, smoothing: f64, focal: f64, see: &mut See<'_>) -> f64 {
         let of = |(text, length): (usize, &usize)| {
             let ids = &batch.ids[text * batch.tokens..text * batch.tokens + length];
-            let logits = self.logits(ids);
+            let logits = self.logits(ids, &mut |rows| see(text, rows));
             let all: f64 = logits.iter().map(|z| z.exp()).sum();
             let share = smoothing / logits.len() as f64;
             logits
@@ -42,7 +50,9 @@ impl Reference {
         batch.lengths.iter().enumerate().map(of).sum::<f64>() / batch.lengths.len() as f64
     }
 
-    fn logits(&self, ids: &[u32]) -> Vec<f64> {
+    /// `see` is shown what each operation gives, and what each layer reads, in the order of the forward pass, and says
+    /// what goes on.
+    fn logits(&self, ids: &[u32], see: &mut dyn FnMut(Rows) -> Rows) -> Vec<f64> {
         let Sizes { width, layers, heads, .. } = self.sizes;
         let mut list = self.list.iter();
         let mut next = || list.next().unwrap().as_slice();
@@ -54,16 +64,24 @@ impl Reference {
                     .collect()
             })
             .collect();
+        let linear_seen = |rows: &Rows, weight: &[f64], bias: &[f64], see: &mut dyn FnMut(Rows) -> Rows| {
+            let input = see(rows.clone());
+            see(linear(&input, weight, bias))
+        };
         self.norm(&mut stream, next(), next());
+        stream = see(stream);
         for _ in 0..layers {
-            let qkv = linear(&stream, next(), next());
-            let context = attend(&qkv, width, heads);
-            add(&mut stream, &linear(&context, next(), next()));
+            let qkv = linear_seen(&stream, next(), next(), see);
+            let context = see(attend(&qkv, width, heads));
+            add(&mut stream, &linear_seen(&context, next(), next(), see));
             self.norm(&mut stream, next(), next());
-            let mut inner = linear(&stream, next(), next());
+            stream = see(stream);
+            let mut inner = linear_seen(&stream, next(), next(), see);
             inner.iter_mut().flatten().for_each(|x| *x *= below(*x));
-            add(&mut stream, &linear(&inner, next(), next()));
+            let inner = see(inner);
+            add(&mut stream, &linear_seen(&inner, next(), next(), see));
             self.norm(&mut stream, next(), next());
+            stream = see(stream);
         }
         let column = |j: usize| stream.iter().map(move |row| row[j]);
         let mut row: Vec<f64> = match self.sizes.pooling {
@@ -77,11 +95,12 @@ impl Reference {
                 (0..width).map(|j| column(j).zip(&weights).map(|(x, w)| x * w).sum()).collect()
             }
         };
+        row = see(vec![row]).remove(0);
         if self.sizes.head == HeadKind::Mlp {
             row = linear(&vec![row], next(), next()).remove(0);
             row.iter_mut().for_each(|x| *x *= below(*x));
         }
-        linear(&vec![row], next(), next()).remove(0)
+        linear_seen(&vec![row], next(), next(), see).remove(0)
     }
 
     fn norm(&self, rows: &mut Rows, gain: &[f64], offset: &[f64]) {
@@ -174,8 +193,15 @@ fn loss_and_gradients_are_those_of_a_network_in_f64() {
         for parameter in parameters.list.iter_mut().filter(|parameter| parameter.depth == depth) {
             parameter.numbers.iter_mut().for_each(|x| *x = random.unit_f32() - 0.5);
         }
-        let (loss, gradient) =
-            step::gradient(&parameters, &batch, &training, &mut Random::new(1), &mut Times::default());
+        let (loss, gradient) = step::gradient(
+            &parameters,
+            None,
+            None,
+            &batch,
+            &training,
+            &mut Random::new(1),
+            &mut Times::default(),
+        );
         let gradient = gradient.unwrap();
         let reference = Reference::new(&parameters);
         let expected = reference.loss(&batch, 0.1, focal);
@@ -229,9 +255,17 @@ fn adversarial_words_are_those_of_a_higher_loss() {
     let parameters = parameters(PoolingKind::Mean, HeadKind::Linear);
     let of = |adversarial: f64| {
         let training = EncoderTraining { adversarial, ..training() };
-        step::gradient(&parameters, &batch(), &training, &mut Random::new(1), &mut Times::default())
-            .1
-            .unwrap()
+        step::gradient(
+            &parameters,
+            None,
+            None,
+            &batch(),
+            &training,
+            &mut Random::new(1),
+            &mut Times::default(),
+        )
+        .1
+        .unwrap()
     };
     let (plain, twice, far) = (of(0.0), of(1e-6), of(1.0));
     for (plain, twice) in plain.list.iter().flatten().zip(twice.list.iter().flatten()) {
@@ -246,8 +280,15 @@ fn adversarial_words_are_those_of_a_higher_loss() {
 fn what_is_frozen_has_no_gradient() {
     let parameters = parameters(PoolingKind::Mean, HeadKind::Linear);
     let training = EncoderTraining { frozen_layers: 1, ..training() };
-    let (_, gradient) =
-        step::gradient(&parameters, &batch(), &training, &mut Random::new(1), &mut Times::default());
+    let (_, gradient) = step::gradient(
+        &parameters,
+        None,
+        None,
+        &batch(),
+        &training,
+        &mut Random::new(1),
+        &mut Times::default(),
+    );
     let gradient = gradient.unwrap();
     assert!(gradient.words.is_empty());
     for (parameter, gradient) in parameters.list.iter().zip(&gradient.list) {

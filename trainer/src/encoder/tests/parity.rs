@@ -113,7 +113,7 @@ fn logits(parameters: &Parameters, batch: &Batch) -> Vec<f32> {
 }
 
 /// As `xtask::skip`, which this package does not depend on.
-fn skipped(what: &str, why: &str) {
+pub(super) fn skipped(what: &str, why: &str) {
     let line = format!("SKIPPED: {what}: {why}");
     eprintln!("{line}");
     if let Some(log) = env::var_os("TYPECASE_SKIP_LOG") {

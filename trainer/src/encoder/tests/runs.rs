@@ -190,6 +190,47 @@ fn what_does_not_fit_is_refused_by_name() {
     assert!(message.ends_with("the saved state is damaged, remove it and start again"), "{message}");
 }
 
+/// A checkpoint with its head is where another run begins.
+#[test]
+fn a_checkpoint_goes_on_with_its_head() {
+    let (network, data) = (folder(), data());
+    let first = tempfile::tempdir().unwrap();
+    let done = run(&recipe(network.path(), "epochs = 12"), data.path(), first.path(), false, &mut |_, _| {});
+    let accuracy = done.unwrap().evaluation.accuracy;
+    let evaluated_first = |keep_head: bool| {
+        let mut recipe = recipe(first.path(), "epochs = 1\nevaluate_every = 1");
+        let encoder = recipe.encoder.as_mut().unwrap();
+        (encoder.keep_head, encoder.training.rate) = (keep_head, 1e-9);
+        let (out, mut found) = (tempfile::tempdir().unwrap(), Vec::new());
+        let mut on_event = |event: &Event, _: &AtomicBool| {
+            if let Event::Evaluated { validation_accuracy, validation_loss, .. } = event {
+                found.push((*validation_accuracy, *validation_loss));
+            }
+        };
+        run(&recipe, data.path(), out.path(), false, &mut on_event).unwrap();
+        found[0]
+    };
+    let (kept, new) = (evaluated_first(true), evaluated_first(false));
+    assert!(kept.0 == accuracy && kept.1 < 0.5 * new.1, "kept {kept:?}, new {new:?}");
+
+    let refused = |change: &dyn Fn(&mut crate::EncoderRecipe)| {
+        let mut recipe = recipe(first.path(), "epochs = 1");
+        let encoder = recipe.encoder.as_mut().unwrap();
+        encoder.keep_head = true;
+        change(encoder);
+        let out = tempfile::tempdir().unwrap();
+        run(&recipe, data.path(), out.path(), false, &mut |_, _| {}).unwrap_err().to_string()
+    };
+    let message = refused(&|encoder| encoder.pooling = PoolingKind::Cls);
+    assert_eq!(
+        message,
+        "tiny: pooling cls, head linear, labels even, odd found with encoder.keep_head, \
+         the checkpoint has pooling mean, head linear, labels even, odd"
+    );
+    let message = refused(&|encoder| encoder.found = Some(network.path().to_owned()));
+    assert!(message.ends_with("is no checkpoint with encoder.toml"), "{message}");
+}
+
 /// A folder that cannot be written to stands for a full disk.
 #[test]
 fn a_state_that_cannot_be_written_leaves_the_last_one() {
