@@ -100,6 +100,7 @@ impl RowReader {
             return Err(DataError::UnknownFormat { file: name, columns: excerpts(names.into_iter()) });
         };
         let labels = match (&options.labels, path) {
+            _ if options.unlabelled => Labels::unknown(),
             (Some(names), _) => Labels::given(names)?,
             (None, Some(path)) if format == Format::AgNews => {
                 Labels::beside(path)?.unwrap_or_else(Labels::unknown)
@@ -136,7 +137,7 @@ impl RowReader {
         };
         self.rows.set_separator(separator);
         self.parser = Parser::Delimited(Box::new(if self.format == Format::AgNews {
-            Delimited::ag_news()
+            Delimited::ag_news(options.unlabelled)
         } else {
             let line = self.cut()?.ok_or_else(|| DataError::Empty { file: self.name.clone() })?;
             Delimited::with_header(separator, &mut self.row, options, &self.name, line)?

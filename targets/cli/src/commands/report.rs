@@ -47,6 +47,15 @@ pub(crate) fn conversion(report: &Report) -> String {
             report.paired.mcnemar_p,
             report.temperature
         );
+        if report.abstain.below > 0.0 {
+            let _ = writeln!(
+                page,
+                "<p>Verdicts below {:.4} abstain: {} of these texts are answered, {} of the answers are right.</p>",
+                report.abstain.below,
+                percent(report.abstain.coverage),
+                percent(report.abstain.accuracy)
+            );
+        }
     } else {
         page += "</table>\n<p>No labelled texts: the loss was not measured.</p>\n";
     }
