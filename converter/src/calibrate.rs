@@ -82,11 +82,11 @@ pub fn threshold(answers: &[(f32, bool)], below: f32) -> Threshold {
 pub fn lowest_threshold(answers: &[(f32, bool)], target: f64) -> Option<Threshold> {
     let mut falling = answers.to_vec();
     falling.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let (mut count, mut right, mut lowest) = (0usize, 0u32, None);
+    let (mut count, mut right, mut lowest) = (0usize, 0usize, None);
     for tied in falling.chunk_by(|a, b| a.0 == b.0) {
         count += tied.len();
-        right += tied.iter().map(|answer| u32::from(answer.1)).sum::<u32>();
-        if f64::from(right) >= target * count as f64 {
+        right += tied.iter().filter(|answer| answer.1).count();
+        if right as f64 / count as f64 >= target {
             let next = falling.get(count).map(|answer| answer.0);
             // Halfway may round down to the next one, which is not to pass.
             let halfway = |next: f32| Some((tied[0].0 + next) / 2.0).filter(|half| *half > next);

@@ -69,15 +69,12 @@ pub(crate) fn judge(report: &Report, options: &Options) -> Result<(), ConvertErr
         return Err(ConvertError::Gate { reason, report: Box::new(report.clone()) });
     }
     match report.answered_accuracy.filter(|target| report.abstain.accuracy < *target) {
-        Some(target) => {
-            let reason = format!(
-                "no threshold leaves answers of which {:.2} % are right, wanted on {} held-out items; without one {:.2} % are",
-                target * 100.0,
-                report.items,
-                report.case.accuracy * 100.0,
-            );
-            Err(ConvertError::Gate { reason, report: Box::new(report.clone()) })
-        }
+        Some(target) => Err(ConvertError::Threshold(format!(
+            "accuracy of {:.2} % among answered texts wanted, no threshold reaches it on {} held-out items; {:.2} % of all are right",
+            target * 100.0,
+            report.items,
+            report.case.accuracy * 100.0,
+        ))),
         None => Ok(()),
     }
 }

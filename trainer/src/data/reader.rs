@@ -23,6 +23,7 @@ const STANDARD_INPUT: &str = "standard input";
 pub struct RowReader {
     name: String,
     format: Format,
+    first_number: u32,
     rows: Rows,
     parser: Parser,
     labels: Labels,
@@ -110,6 +111,7 @@ impl RowReader {
         let mut reader = Self {
             name,
             format,
+            first_number: options.numbers_from.unwrap_or(u32::from(format == Format::AgNews)),
             rows: Rows::new(source, options.max_row_bytes),
             parser: Parser::Jsonl(Keys::new(options)),
             labels,
@@ -149,6 +151,11 @@ impl RowReader {
     #[must_use]
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// What the first class is called where classes are numbers.
+    pub(super) const fn first_number(&self) -> u32 {
+        self.first_number
     }
 
     /// The label set, where it is known: from the options or from `classes.txt`.
