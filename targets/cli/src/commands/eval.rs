@@ -22,7 +22,7 @@ mod subject;
 use subject::{Pass, Subject};
 
 pub(crate) use figures::{ConfidentError, Figures, More, Noisy, Outside, Robust, Versus};
-pub(crate) use print::{dose_name, print_figures};
+pub(crate) use print::{dose_name, print_figures, words_of};
 
 /// Resamples of the paired bootstrap.
 const RESAMPLES: u32 = 10_000;

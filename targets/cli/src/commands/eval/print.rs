@@ -1,6 +1,6 @@
 //! The figures in words.
 
-use typecase_train::evaluate::Dose;
+use typecase_train::evaluate::{Dose, LengthGroup};
 
 use super::figures::{Figures, More, Noisy, Outside, Robust, Versus};
 use crate::format::{percent, thousands};
@@ -40,9 +40,7 @@ pub(crate) fn print_figures(figures: &Figures) {
         );
     }
     for group in &figures.lengths {
-        let [least, most] = group.words;
-        let words = format!("{least} to {most} words");
-        outln!("  {words:<18} {} of {}", percent(group.accuracy), thousands(group.items));
+        outln!("  {:<18} {} of {}", words_of(group), percent(group.accuracy), thousands(group.items));
     }
     if figures.truncated > 0 || evaluation.abstained > 0 {
         outln!("  cut {}, abstained {}", thousands(figures.truncated), thousands(evaluation.abstained));
@@ -119,6 +117,12 @@ fn print_noise(noise: &Noisy) {
             shown(&item.text)
         );
     }
+}
+
+/// How long the texts of a group are.
+pub(crate) fn words_of(group: &LengthGroup) -> String {
+    let [least, most] = group.words;
+    if least == most { format!("{least} words") } else { format!("{least} to {most} words") }
 }
 
 /// A corruption and its rate, where it has one.

@@ -7,7 +7,9 @@ use typecase_train::evaluate::{Calibration, Curve, Evaluation, LengthGroup, Risk
 
 use super::plot::{Bar, COLOURS, Plot, bars, squares};
 use super::{escape, head};
-use crate::commands::eval::{ConfidentError, Figures, More, Noisy, Outside, Robust, Versus, dose_name};
+use crate::commands::eval::{
+    ConfidentError, Figures, More, Noisy, Outside, Robust, Versus, dose_name, words_of,
+};
 use crate::format::{percent, thousands};
 
 /// Classes of which the confusion is drawn; of more there is a table alone.
@@ -149,7 +151,7 @@ fn risk(page: &mut String, calibration: &Calibration) {
 fn lengths(page: &mut String, groups: &[LengthGroup]) {
     *page += "<h2>Accuracy by length</h2>\n";
     let bar = |group: &LengthGroup| Bar {
-        name: format!("{} to {} words", group.words[0], group.words[1]),
+        name: words_of(group),
         share: group.accuracy,
         interval: group.ci95,
         beside: format!("{} of {}", percent(group.accuracy), thousands(group.items)),
@@ -255,8 +257,11 @@ fn curves(page: &mut String, curves: &[Curve]) {
             let values = all().map(|point| point[place]).filter(|value| value.is_finite());
             values.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], v| [low.min(v), high.max(v)])
         };
-        let mut plot =
-            Plot::new(&format!("learning curve: {axis}"), range(0), range(1), ["step or epoch", axis]);
+        let [low, high] = range(1);
+        // Room for the names above the lines.
+        let tall = [low, high + 0.1 * (high - low)];
+        let axes = ["step or epoch", axis];
+        let mut plot = Plot::new(&format!("learning curve: {axis}"), range(0), tall, axes);
         let mut legend = Vec::new();
         for (curve, colour) in drawn.iter().zip(COLOURS) {
             plot.line(&curve.points, colour, false);

@@ -154,7 +154,7 @@ pub(super) struct Bar {
 /// Bars of shares, one below the other.
 pub(super) fn bars(what: &str, rows: &[Bar]) -> String {
     let (left, width) = (150.0, 190.0);
-    let size = [SIZE[0], ROW * rows.len() as f64 + 6.0];
+    let size = [520.0, ROW * rows.len() as f64 + 6.0];
     let mut svg = open(what, size);
     for (nth, Bar { name, share, interval, beside }) in rows.iter().enumerate() {
         let y = 3.0 + ROW * nth as f64;
