@@ -9,7 +9,7 @@ use typecase_text::vocabulary::Builder;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::ConvertError;
-use crate::gate::{Report, Side};
+use crate::gate::{self, Report, Side};
 use crate::paired::Paired;
 use crate::parent::Parent;
 use crate::quantise::{self, Quantised};
@@ -89,6 +89,14 @@ pub(crate) fn case(
     if !held_out.is_empty() {
         calibration.temperature = calibrate::temperature(&case_logits, &labels);
     }
+    let answers: Vec<(f32, bool)> = case_logits
+        .iter()
+        .zip(&found)
+        .zip(&labels)
+        .map(|((logits, &found), &label)| calibrate::answer(logits, calibration.temperature, found, label))
+        .collect();
+    let abstain = gate::threshold(&answers, options);
+    calibration.abstain_below = abstain.below;
     let (parent, case, paired) = compare(checkpoint, held_out, &found)?;
     if !held_out.is_empty() {
         entries.insert("held_out_items".to_owned(), held_out.len().to_string());
@@ -116,6 +124,8 @@ pub(crate) fn case(
         drop: (parent.accuracy - case.accuracy) * 100.0,
         paired,
         temperature: calibration.temperature,
+        abstain,
+        answered_accuracy: options.answered_accuracy,
     };
     Ok(Built { bytes, report })
 }

@@ -291,7 +291,10 @@ impl Checkpoint {
     }
 
     /// Does all fit together?
-    pub(crate) fn check(&self) -> Result<(), ConvertError> {
+    ///
+    /// # Errors
+    /// [`ConvertError::Checkpoint`] names the first thing that does not.
+    pub fn check(&self) -> Result<(), ConvertError> {
         let bad = |reason: String| Err(ConvertError::checkpoint(&self.name, reason));
         let (rows, width, classes) = (self.features.len(), self.width, self.labels.len());
         if !(1..=typecase_text::vocabulary::MAX_COUNT as usize).contains(&rows) {

@@ -38,6 +38,9 @@ pub enum ConvertError {
         /// All figures.
         report: Box<Report>,
     },
+    /// No threshold makes the answers as good as was wanted: nothing should be written.
+    #[error("gate: {0}")]
+    Threshold(String),
     /// The case could not be encoded.
     #[error("case: {0}")]
     Encode(#[from] typecase_case::EncodeError),

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::calibrate::{self, Threshold};
 use crate::error::ConvertError;
 use crate::paired::Paired;
 use crate::{Options, Size};
@@ -31,6 +32,10 @@ pub struct Report {
     pub paired: Paired,
     /// Temperature of the case, fitted on the held-out items.
     pub temperature: f32,
+    /// What its threshold does on the held-out items.
+    pub abstain: Threshold,
+    /// The accuracy that was wanted among those that do not abstain; `None` if the threshold was given.
+    pub answered_accuracy: Option<f64>,
 }
 
 /// One of the two that are compared.
@@ -63,5 +68,36 @@ pub(crate) fn judge(report: &Report, options: &Options) -> Result<(), ConvertErr
         }
         return Err(ConvertError::Gate { reason, report: Box::new(report.clone()) });
     }
-    Ok(())
+    match report.answered_accuracy.filter(|target| report.abstain.accuracy < *target) {
+        Some(target) => Err(ConvertError::Threshold(format!(
+            "accuracy of {:.2} % among answered texts wanted, no threshold reaches it on {} held-out items; {:.2} % of all are right",
+            target * 100.0,
+            report.items,
+            report.case.accuracy * 100.0,
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The threshold that the options want, on the verdicts about held-out items: the lowest that reaches the target, or
+/// the one that is given. If none reaches it, it abstains always, and [`judge`] refuses.
+pub(crate) fn threshold(answers: &[(f32, bool)], options: &Options) -> Threshold {
+    match options.answered_accuracy {
+        Some(target) => calibrate::lowest_threshold(answers, target).unwrap_or(Threshold {
+            below: 1.0,
+            coverage: 0.0,
+            accuracy: 0.0,
+        }),
+        None => calibrate::threshold(answers, options.abstain_below),
+    }
+}
+
+/// Is there something to choose a threshold by, if that is wanted?
+pub(crate) fn check_target(held_out: usize, options: &Options) -> Result<(), ConvertError> {
+    match options.answered_accuracy {
+        Some(target) if held_out == 0 => Err(ConvertError::Options(format!(
+            "answered_accuracy {target} found and no held-out texts, at least 1 is needed to choose the threshold"
+        ))),
+        _ => Ok(()),
+    }
 }

@@ -62,6 +62,9 @@ pub struct Options {
     pub max_drop: f64,
     /// Verdicts of a lower probability abstain.
     pub abstain_below: f32,
+    /// The share of right verdicts wanted among those that do not abstain, above 0 to 1: the threshold is then the lowest
+    /// that reaches it on the held-out texts, in place of [`Self::abstain_below`].
+    pub answered_accuracy: Option<f64>,
     /// Texts of the golden vectors, at least 16; empty for those that come with this crate.
     #[serde(skip)]
     pub golden_texts: Vec<String>,
@@ -77,6 +80,7 @@ impl Default for Options {
             max_size: None,
             max_drop: 0.3,
             abstain_below: 0.0,
+            answered_accuracy: None,
             golden_texts: Vec::new(),
         }
     }
@@ -158,6 +162,7 @@ pub fn convert(
 ) -> Result<Converted, ConvertError> {
     checkpoint.check()?;
     options.check()?;
+    gate::check_target(held_out.len(), options)?;
     let classes = checkpoint.labels.len();
     if let Some((_, label)) = held_out.iter().find(|(_, label)| *label as usize >= classes) {
         return Err(ConvertError::Options(format!(
@@ -223,6 +228,9 @@ impl Options {
         }
         if !(0.0..=1.0).contains(&self.abstain_below) {
             return bad(format!("abstain_below {} found, allowed are 0 to 1", self.abstain_below));
+        }
+        if let Some(target) = self.answered_accuracy.filter(|target| !(*target > 0.0 && *target <= 1.0)) {
+            return bad(format!("answered_accuracy {target} found, allowed are above 0 to 1"));
         }
         let texts = self.golden_texts.len();
         if texts != 0 && !(16..=1024).contains(&texts) {
@@ -326,6 +334,8 @@ mod tests {
             (Options { max_ids: 0, ..base() }, "max_ids 0"),
             (Options { max_drop: -1.0, ..base() }, "max_drop -1"),
             (Options { abstain_below: 1.5, ..base() }, "abstain_below 1.5"),
+            (Options { answered_accuracy: Some(0.0), ..base() }, "answered_accuracy 0"),
+            (Options { answered_accuracy: Some(97.0), ..base() }, "answered_accuracy 97"),
             (Options { golden_texts: vec!["one".into()], ..base() }, "1 golden texts"),
         ];
         for (options, expected) in table {

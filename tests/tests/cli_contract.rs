@@ -3,12 +3,16 @@
 
 #[path = "cli_contract/bench.rs"]
 mod bench;
+#[path = "common/checkpoints.rs"]
+mod checkpoints;
 #[path = "cli_contract/classify.rs"]
 mod classify;
 #[path = "common/cli.rs"]
 mod cli;
 #[path = "cli_contract/eval.rs"]
 mod eval;
+#[path = "cli_contract/evaluation.rs"]
+mod evaluation;
 #[path = "cli_contract/tokenize.rs"]
 mod tokenize;
 

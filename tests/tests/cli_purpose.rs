@@ -62,6 +62,51 @@ fn a_case_that_loses_too_much_is_not_written() {
 }
 
 #[test]
+fn a_threshold_is_chosen_for_the_accuracy_of_the_answers() {
+    let sandbox = with_checkpoint("");
+    let line = "convert run -o out.case --max-drop 100 --json --answered-accuracy 0.97";
+    let report = json(&sandbox.run(line).done()).remove(0);
+    let abstain = &report["abstain"];
+    let [below, coverage, accuracy] =
+        ["below", "coverage", "accuracy"].map(|key| abstain[key].as_f64().unwrap());
+    assert!(accuracy >= 0.97 && coverage > 0.25 && coverage < 1.0 && below > 0.25, "{report}");
+    assert_eq!(report["answered_accuracy"], 0.97);
+    // The engine does on the same texts what the converter said.
+    let line = "eval --case out.case --data run/validation.jsonl --json";
+    let found = json(&sandbox.run(line).done()).remove(0);
+    let found = &found["calibration"]["abstain"];
+    assert_eq!((&found["coverage"], &found["accuracy"]), (&abstain["coverage"], &abstain["accuracy"]));
+    let text = sandbox.run("convert run -o out.case --max-drop 100 --answered-accuracy 0.97").done();
+    assert!(text.contains("  abstains  below "), "{text}");
+
+    // Without it nothing abstains.
+    let report = json(&sandbox.run("convert run -o out.case --max-drop 100 --json").done()).remove(0);
+    assert_eq!((&report["abstain"]["below"], &report["abstain"]["coverage"]), (&0.0.into(), &1.0.into()));
+    assert!(report["answered_accuracy"].is_null());
+}
+
+#[test]
+fn a_case_whose_answers_cannot_be_as_good_as_wanted_is_not_written() {
+    let sandbox = with_checkpoint("");
+    // Every text under a class that it is not of.
+    let validation = String::from_utf8(sandbox.read("run/validation.jsonl")).unwrap();
+    let mut wrong = String::new();
+    for line in json(&validation) {
+        let label: u32 = line["label"].as_str().unwrap().parse().unwrap();
+        let moved = json!({"text": line["text"], "label": (label % 4 + 1).to_string()});
+        wrong += &format!("{moved}\n");
+    }
+    sandbox.write("wrong.jsonl", wrong);
+    let line = "convert run -o out.case --max-drop 100 --calibration wrong.jsonl --answered-accuracy 0.97";
+    let answer = sandbox.run(line);
+    let (error, help) = answer.failure(1);
+    let start = "error: gate: accuracy of 97.00 % among answered texts wanted, no threshold reaches it on 120 held-out items; ";
+    assert!(error.starts_with(start), "{error}");
+    assert_eq!(help, Some("help: lower --answered-accuracy (convert.answered_accuracy in the recipe)"));
+    assert!(!sandbox.path("out.case").exists());
+}
+
+#[test]
 fn every_limit_that_one_feature_fits_is_met() {
     let sandbox = with_checkpoint("[train]\nkeep = [3000]\n[convert]\nweights = \"int4\"\n");
     let mut smallest = u64::MAX;

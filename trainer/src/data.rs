@@ -44,6 +44,7 @@ mod rows;
 mod source;
 mod split;
 mod statistics;
+mod texts;
 
 use core::fmt;
 use core::str::FromStr;
@@ -54,6 +55,7 @@ pub use self::labels::MAX_CLASSES;
 pub use self::reader::{RowReader, open};
 pub use self::split::{Split, stratified_split};
 pub use self::statistics::{Check, ClassStatistics, Statistics, TextBytes, check, statistics};
+pub use self::texts::{Texts, texts};
 
 /// How a file of labelled text is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,6 +102,12 @@ pub struct ReadOptions {
     pub text_columns: Vec<String>,
     /// The header name or JSON key of the label. Not used by [`Format::AgNews`].
     pub label_column: String,
+    /// The label column of [`Format::Csv`] and [`Format::Tsv`] holds the numbers of the classes of [`Self::labels`], the
+    /// first of which is this: 0 or 1. `None` for names.
+    pub numbers_from: Option<u32>,
+    /// The labels are not looked at and need not be there: every row is of class 0. Where a header lacks a text column,
+    /// all columns but the first are text.
+    pub unlabelled: bool,
     /// The label set, in index order; a class outside it is then an error. `None` looks for `classes.txt`
     /// beside a file in AG News form and otherwise discovers the classes.
     pub labels: Option<Vec<String>>,
@@ -118,6 +126,8 @@ impl Default for ReadOptions {
             format: None,
             text_columns: vec!["text".into()],
             label_column: "label".into(),
+            numbers_from: None,
+            unlabelled: false,
             labels: None,
             skip_bad_rows: false,
             max_row_bytes: 1 << 20,

@@ -84,6 +84,14 @@ pub enum TrainError {
         /// Where the last state and the best checkpoint are, if there are any.
         folder: PathBuf,
     },
+    /// The log of a run makes no sense.
+    #[error("{}: {reason}", .path.display())]
+    Log {
+        /// The log.
+        path: PathBuf,
+        /// What was found, what was needed.
+        reason: String,
+    },
     /// No vocabulary can be learnt.
     #[error("vocabulary: {0}")]
     Vocabulary(String),

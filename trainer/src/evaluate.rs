@@ -7,10 +7,30 @@ use serde::Serialize;
 use thiserror::Error;
 pub use typecase_convert::paired::{Paired, mcnemar};
 
+mod bootstrap;
+mod calibration;
+mod corrupt;
+mod curves;
+mod lengths;
+mod logits;
+mod model;
+mod noise;
+mod outside;
+
+pub use bootstrap::{Difference, bootstrap};
+pub use calibration::{Abstention, Bin, Calibration, RiskPoint};
+pub use corrupt::{Corruption, Dose, Robustness, SUITE};
+pub use curves::{Curve, curves};
+pub use lengths::{LengthGroup, by_length, words};
+pub use logits::{Logits, highest};
+pub use model::{FloatModel, FloatSession};
+pub use noise::{Candidate, Noise};
+pub use outside::Separation;
+
 /// The two-sided 95 % quantile of the normal distribution.
 const Z95: f64 = 1.959_963_984_540_054;
 
-/// The bins of the expected calibration error.
+/// The bins of the expected calibration error and of the reliability diagram.
 const BINS: usize = 15;
 
 /// What a classifier said about one item.
@@ -25,6 +45,23 @@ pub struct Prediction {
     /// Whether that probability is under the classifier's threshold. Counted apart: the accuracy and all else
     /// treat the item as any other.
     pub abstained: bool,
+}
+
+impl Prediction {
+    /// Whether the predicted class is the right one.
+    #[must_use]
+    pub const fn is_right(&self) -> bool {
+        self.predicted == self.truth
+    }
+}
+
+/// The wrong predictions, the most probable first; of equals the first.
+#[must_use]
+pub fn confident_errors(predictions: &[Prediction]) -> Vec<usize> {
+    let mut wrong: Vec<usize> =
+        (0..predictions.len()).filter(|&item| !predictions[item].is_right()).collect();
+    wrong.sort_by(|&a, &b| predictions[b].probability.total_cmp(&predictions[a].probability));
+    wrong
 }
 
 /// How good a list of predictions is. Serialises with the names of `typecase eval --json`.
@@ -144,16 +181,19 @@ impl Evaluation {
 ///
 /// Fails if the lists differ in length or in a right class.
 pub fn paired(first: &[Prediction], second: &[Prediction]) -> Result<Paired, EvaluateError> {
+    check_paired(first, second)?;
+    Ok(Paired::new(first.iter().map(Prediction::is_right).zip(second.iter().map(Prediction::is_right))))
+}
+
+/// Are the two about the same items?
+fn check_paired(first: &[Prediction], second: &[Prediction]) -> Result<(), EvaluateError> {
     if first.len() != second.len() {
         return Err(EvaluateError::Lengths { first: first.len(), second: second.len() });
     }
-    if let Some((item, (one, two))) =
-        first.iter().zip(second).enumerate().find(|(_, (a, b))| a.truth != b.truth)
-    {
-        return Err(EvaluateError::Truths { item, first: one.truth, second: two.truth });
+    match first.iter().zip(second).enumerate().find(|(_, (a, b))| a.truth != b.truth) {
+        Some((item, (one, two))) => Err(EvaluateError::Truths { item, first: one.truth, second: two.truth }),
+        None => Ok(()),
     }
-    let right = |prediction: &Prediction| prediction.predicted == prediction.truth;
-    Ok(Paired::new(first.iter().map(right).zip(second.iter().map(right))))
 }
 
 /// The 95 % interval of a share of which `correct` of `items` were seen; `[0, 0]` for no items.
@@ -187,13 +227,16 @@ fn calibration_error(predictions: &[Prediction]) -> f64 {
     // A bin's share of the items times its distance is |right - sum of probabilities| / items.
     let mut distances = [0.0f64; BINS];
     for prediction in predictions {
-        let probability = f64::from(prediction.probability);
-        let bin = ((probability * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
-        let right = if prediction.predicted == prediction.truth { 1.0 } else { 0.0 };
-        distances[bin] += right - probability;
+        let right = if prediction.is_right() { 1.0 } else { 0.0 };
+        distances[bin_of(prediction.probability)] += right - f64::from(prediction.probability);
     }
     let sum: f64 = distances.iter().map(|distance| distance.abs()).sum();
     if predictions.is_empty() { 0.0 } else { sum / predictions.len() as f64 }
+}
+
+/// The bin of a probability.
+fn bin_of(probability: f32) -> usize {
+    ((f64::from(probability) * BINS as f64).ceil() as usize).clamp(1, BINS) - 1
 }
 
 /// `part` of `whole`, 0 where there is no whole.
@@ -285,6 +328,13 @@ mod tests {
         let found = paired(&first, &second).unwrap();
         assert_eq!(found, Paired { b: 1, c: 1, mcnemar_p: 1.0 });
         assert_eq!(serde_json::to_string(&found).unwrap(), r#"{"b":1,"c":1,"mcnemar_p":1.0}"#);
+    }
+
+    #[test]
+    fn the_most_confident_errors_come_first() {
+        let predictions =
+            [prediction(0, 1, 0.5), prediction(0, 0, 1.0), prediction(1, 0, 0.875), prediction(1, 0, 0.5)];
+        assert_eq!(confident_errors(&predictions), [2, 0, 3]);
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub fn convert(
     options: &Options,
 ) -> Result<Converted, ConvertError> {
     options.check()?;
+    gate::check_target(labelled.held_out.len(), options)?;
     let ids = TextIds::open(folder, import_options.max_tokens)?;
     let tokenize = |text: &str| ids.ids(text);
     let imported = import(folder, labelled.train, labelled.labels.len(), &tokenize, import_options)?;
@@ -65,6 +66,7 @@ pub fn convert_trained(
     options: &Options,
 ) -> Result<Converted, ConvertError> {
     options.check()?;
+    gate::check_target(held_out.len(), options)?;
     let network = trained.network(folder)?;
     let ids = TextIds::open(folder, trained.max_tokens)?;
     let calibration = trained.calibration(folder, &network.bert.config)?;
@@ -124,13 +126,21 @@ fn build(
     let (logits, found): (Vec<_>, Vec<_>) =
         labelled.held_out.iter().map(|(text, _)| runner.logits(text)).unzip();
     let (parent, case, paired) = compare(reference, ids, labelled.held_out, &found)?;
+    let wanted: Vec<u32> = labelled.held_out.iter().map(|(_, label)| *label).collect();
     if !labelled.held_out.is_empty() {
-        let wanted: Vec<u32> = labelled.held_out.iter().map(|(_, label)| *label).collect();
         calibration.temperature = calibrate::temperature(&logits, &wanted);
         entries.insert("held_out_items".to_owned(), labelled.held_out.len().to_string());
         entries.insert("held_out_accuracy".to_owned(), format!("{:.5}", case.accuracy));
         entries.insert("parent_accuracy".to_owned(), format!("{:.5}", parent.accuracy));
     }
+    let answers: Vec<(f32, bool)> = logits
+        .iter()
+        .zip(&found)
+        .zip(&wanted)
+        .map(|((logits, &found), &label)| calibrate::answer(logits, calibration.temperature, found, label))
+        .collect();
+    let abstain = gate::threshold(&answers, options);
+    calibration.abstain_below = abstain.below;
     writer
         .section(Kind::CALIBRATION, calibration.encode())
         .section(Kind::PROVENANCE, provenance::encode(&entries)?);
@@ -151,6 +161,8 @@ fn build(
         drop: (parent.accuracy - case.accuracy) * 100.0,
         paired,
         temperature: calibration.temperature,
+        abstain,
+        answered_accuracy: options.answered_accuracy,
     };
     Ok((bytes, report))
 }

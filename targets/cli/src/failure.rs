@@ -96,6 +96,8 @@ impl From<ConvertError> for Failure {
         match error {
             ConvertError::Gate { .. } => Self::purpose(error.to_string())
                 .help("raise --max-size or --max-drop, or train for the size (train.keep in the recipe)"),
+            ConvertError::Threshold(_) => Self::purpose(error.to_string())
+                .help("lower --answered-accuracy (convert.answered_accuracy in the recipe)"),
             _ => Self::input(error.to_string()),
         }
     }

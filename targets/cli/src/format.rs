@@ -18,6 +18,11 @@ pub(crate) fn thousands(number: u64) -> String {
     out
 }
 
+/// `92.45 %`.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}
+
 /// Digits after the point of a number in JSON.
 pub(crate) fn rounded(value: f64, digits: i32) -> f64 {
     let factor = 10f64.powi(digits);

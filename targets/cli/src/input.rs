@@ -173,6 +173,9 @@ pub(crate) struct DataArguments {
     /// Column with the label (CSV and TSV with a header)
     #[arg(long, value_name = "NAME")]
     label_column: Option<String>,
+    /// The label column holds the numbers of the classes, the first of which is N: 0 or 1 (CSV and TSV with a header)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1))]
+    labels_from: Option<u32>,
     /// Leave bad rows out and count them
     #[arg(long)]
     skip_bad_rows: bool,
@@ -194,6 +197,7 @@ impl DataArguments {
                 self.text_column.clone()
             },
             label_column: self.label_column.clone().unwrap_or_else(|| defaults.label_column.clone()),
+            numbers_from: self.labels_from,
             labels,
             skip_bad_rows: self.skip_bad_rows,
             ..defaults

@@ -78,6 +78,11 @@ fn data(sandbox: &Sandbox) {
     ];
     table.iter().for_each(|(name, bytes)| sandbox.write(name, bytes));
 
+    sandbox.write("numbers.csv", "label,text\n1,w1\n0,w2\n");
+    sandbox.write("empty.txt", "\n \n");
+    sandbox.write("utf8.txt", b"w1\nw2 \xFF\n");
+    sandbox.write("bad-log/log.jsonl", "{\"event\":\"data\"}\nstep 5\n");
+    sandbox.write("short-log/log.jsonl", "{\"event\":\"data\"}\n");
     sandbox.write("header.csv", "topic,title\nsport,w1\n");
     sandbox.write("header-class.csv", "label,text\nworld,w1\npolitics,w2\n");
     sandbox.write("header-only.csv", "label,text\n");
@@ -128,6 +133,7 @@ fn recipes(sandbox: &Sandbox) {
         ("size.toml", "[convert]\nmax_size = \"64kb\"\n"),
         ("bits.toml", "[convert]\nweights = \"int2\"\n"),
         ("drop.toml", "[convert]\nmax_drop = -0.5\n"),
+        ("answered.toml", "[convert]\nanswered_accuracy = 0.0\n"),
         ("fingerprint.toml", "[convert]\nfingerprint_bits = 12\n"),
         ("encoder.toml", "[encoder]\nfolder = \"network\"\n"),
         ("encoder-key.toml", "[encoder]\nfolder = \"network\"\n[encoder.training]\nlabel_smooting = 0.1\n"),
@@ -138,6 +144,8 @@ fn recipes(sandbox: &Sandbox) {
     let encoder = "name = \"e\"\nlabels = [\"a\", \"b\", \"c\"]\npooling = \"mean\"\nhead = \"linear\"\n\
                    max_tokens = 16\ntemperature = 1.0\n[provenance]\n";
     sandbox.write("encoder/encoder.toml", encoder);
+    checkpoints::tiny_encoder(&sandbox.path("encoder-other"));
+    sandbox.write("encoder-other/encoder.toml", encoder.replace("\"c\"", "\"d\""));
     sandbox.write("encoder-max/encoder.toml", encoder.replace("mean", "max"));
     sandbox.write("encoder-key/encoder.toml", encoder.replace("head", "heads"));
     sandbox.write("encoder-label/encoder.toml", encoder.replace(", \"b\", \"c\"", ""));

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::cli::{SAMPLE_CSV, Sandbox, json};
 use crate::{has_keys, with_case};
 
-const KEYS: [(&str, char); 16] = [
+pub(crate) const KEYS: [(&str, char); 18] = [
     ("case", 's'),
     ("digest", 's'),
     ("backend", 's'),
@@ -22,6 +22,8 @@ const KEYS: [(&str, char); 16] = [
     ("abstained", 'i'),
     ("seconds", 'n'),
     ("texts_per_second", 'n'),
+    ("calibration", 'o'),
+    ("lengths", 'a'),
 ];
 
 /// The sample data, for the case that is built in.
@@ -69,6 +71,47 @@ fn an_evaluation_has_every_key_and_its_figures_agree() {
     assert!((object["macro_f1"].as_f64().unwrap() - f1_sum / 4.0).abs() < 1e-9);
     // Sample texts are no AG News, but news all the same.
     assert!(accuracy > 0.7, "{accuracy}");
+    calibration_agrees(&object["calibration"], accuracy, object["ece"].as_f64().unwrap());
+
+    let lengths = object["lengths"].as_array().unwrap();
+    lengths.iter().for_each(|group| {
+        has_keys(group, &[("words", 'a'), ("items", 'i'), ("accuracy", 'n'), ("ci95", 'a')]);
+    });
+    assert_eq!(lengths.iter().map(|group| group["items"].as_u64().unwrap()).sum::<u64>(), 480);
+}
+
+/// The parts of the calibration agree with each other and with the whole.
+fn calibration_agrees(calibration: &Value, accuracy: f64, ece: f64) {
+    has_keys(
+        calibration,
+        &[
+            ("temperature", 'n'),
+            ("brier", 'n'),
+            ("nll", 'n'),
+            ("bins", 'a'),
+            ("aurc", 'n'),
+            ("risk_coverage", 'a'),
+            ("abstain", 'o'),
+        ],
+    );
+    let (mut items, mut right, mut distance) = (0.0, 0.0, 0.0);
+    let bins = calibration["bins"].as_array().unwrap();
+    assert_eq!(bins.len(), 15);
+    for bin in bins {
+        has_keys(bin, &[("low", 'n'), ("high", 'n'), ("items", 'i'), ("confidence", 'n'), ("accuracy", 'n')]);
+        let [count, confidence, share] =
+            ["items", "confidence", "accuracy"].map(|key| bin[key].as_f64().unwrap());
+        items += count;
+        right += count * share;
+        distance += count * (confidence - share).abs();
+    }
+    assert!((right / items - accuracy).abs() < 1e-9 && (distance / items - ece).abs() < 1e-9);
+    let last = calibration["risk_coverage"].as_array().unwrap().last().unwrap();
+    has_keys(last, &[("coverage", 'n'), ("risk", 'n'), ("probability", 'n')]);
+    assert_eq!(last["coverage"], 1.0);
+    assert!((last["risk"].as_f64().unwrap() - (1.0 - accuracy)).abs() < 1e-9);
+    has_keys(&calibration["abstain"], &[("below", 'n'), ("coverage", 'n'), ("accuracy", 'n')]);
+    assert_eq!(calibration["abstain"]["coverage"], 1.0, "this case never abstains");
 }
 
 #[test]
@@ -80,8 +123,18 @@ fn a_case_compared_with_itself_differs_nowhere() {
     let vs = &found[0]["vs"];
     has_keys(
         vs,
-        &[("case", 's'), ("digest", 's'), ("accuracy", 'n'), ("b", 'i'), ("c", 'i'), ("mcnemar_p", 'n')],
+        &[
+            ("case", 's'),
+            ("digest", 's'),
+            ("accuracy", 'n'),
+            ("b", 'i'),
+            ("c", 'i'),
+            ("mcnemar_p", 'n'),
+            ("difference", 'n'),
+            ("difference_ci95", 'a'),
+        ],
     );
+    assert_eq!((&vs["difference"], &vs["difference_ci95"]), (&0.0.into(), &serde_json::json!([0.0, 0.0])));
     assert_eq!((&vs["b"], &vs["c"], &vs["mcnemar_p"]), (&0.into(), &0.into(), &1.0.into()));
     assert_eq!((&vs["digest"], &vs["accuracy"]), (&found[0]["digest"], &found[0]["accuracy"]));
     // Without it there is no such key.

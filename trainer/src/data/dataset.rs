@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::error::DataError;
 use super::labels::MAX_CLASSES;
-use super::{Format, ReadOptions, RowLabel, RowReader, open};
+use super::{ReadOptions, RowLabel, RowReader, open};
 
 /// Labelled texts, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +103,7 @@ fn collect(mut reader: RowReader) -> Result<Loaded, DataError> {
     let labels = if let Some(known) = reader.labels() {
         known.to_vec()
     } else if names.is_empty() {
-        let first = u32::from(reader.format() == Format::AgNews);
+        let first = reader.first_number();
         (0..=highest).map(|index| (index + first).to_string()).collect()
     } else {
         sort_labels(&names, &mut items)

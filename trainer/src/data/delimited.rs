@@ -6,26 +6,27 @@ use csv::{ByteRecord, ReaderBuilder, Terminator};
 
 use super::error::{DataError, excerpt, excerpts};
 use super::labels::Labels;
-use super::{ReadOptions, Row};
+use super::{ReadOptions, Row, RowLabel};
 
 /// Which column of a row is what; they count from 0.
 enum Columns {
     /// The first is the class, the others are text; their number is that of the first row.
     AgNews { count: Option<usize> },
     /// As the header says.
-    Named { text: Vec<usize>, label: usize, count: usize },
+    Named { text: Vec<usize>, label: Option<usize>, numbers_from: Option<u32>, count: usize },
 }
 
 /// Reads rows of CSV or TSV that were cut before.
 pub(super) struct Delimited {
     fields: FieldReader,
     columns: Columns,
+    unlabelled: bool,
 }
 
 impl Delimited {
     /// For rows in AG News form.
-    pub(super) fn ag_news() -> Self {
-        Self { fields: FieldReader::new(b','), columns: Columns::AgNews { count: None } }
+    pub(super) fn ag_news(unlabelled: bool) -> Self {
+        Self { fields: FieldReader::new(b','), columns: Columns::AgNews { count: None }, unlabelled }
     }
 
     /// For rows under the header line `header`.
@@ -58,9 +59,17 @@ impl Delimited {
                 }),
             }
         };
-        let text = options.text_columns.iter().map(|name| find(name)).collect::<Result<Vec<_>, _>>()?;
-        let columns = Columns::Named { text, label: find(&options.label_column)?, count: names.len() };
-        Ok(Self { fields, columns })
+        let count = names.len();
+        let unlabelled = options.unlabelled;
+        let has = |name: &String| names.contains(&name.as_str());
+        let text = if unlabelled && count > 1 && !options.text_columns.iter().all(has) {
+            (1..count).collect()
+        } else {
+            options.text_columns.iter().map(|name| find(name)).collect::<Result<Vec<_>, _>>()?
+        };
+        let label = if unlabelled { None } else { Some(find(&options.label_column)?) };
+        let columns = Columns::Named { text, label, numbers_from: options.numbers_from, count };
+        Ok(Self { fields, columns, unlabelled })
     }
 
     /// The row that `bytes` holds; they are its content without the line end, and are used up.
@@ -92,12 +101,19 @@ impl Delimited {
         let field = |at| text_of(record, at, file, line);
         let (label, text, lead_bytes) = match &self.columns {
             Columns::AgNews { .. } => {
-                let label = labels.number_from_one(field(0)?, file, line)?;
+                let label = match self.unlabelled {
+                    true => RowLabel::Index(0),
+                    false => labels.number_from_one(field(0)?, file, line)?,
+                };
                 let (text, lead_bytes) = join((1..found).map(field))?;
                 (label, text, lead_bytes)
             }
-            Columns::Named { text, label, .. } => {
-                let label = labels.name(field(*label)?, Some(*label), file, line)?;
+            Columns::Named { text, label, numbers_from, .. } => {
+                let label = match (label, numbers_from) {
+                    (None, _) => RowLabel::Index(0),
+                    (&Some(at), None) => labels.name(field(at)?, Some(at), file, line)?,
+                    (&Some(at), &Some(first)) => labels.number_from(first, field(at)?, at, file, line)?,
+                };
                 let (text, lead_bytes) = join(text.iter().map(|&at| field(at)))?;
                 (label, text, lead_bytes)
             }

@@ -8,17 +8,22 @@ use serde::{Deserialize, Deserializer};
 use super::delimited::join;
 use super::error::{DataError, excerpt, excerpts};
 use super::labels::Labels;
-use super::{ReadOptions, Row};
+use super::{ReadOptions, Row, RowLabel};
 
 /// The keys to look for.
 pub(super) struct Keys {
     text: Vec<String>,
     label: String,
+    unlabelled: bool,
 }
 
 impl Keys {
     pub(super) fn new(options: &ReadOptions) -> Self {
-        Self { text: options.text_columns.clone(), label: options.label_column.clone() }
+        Self {
+            text: options.text_columns.clone(),
+            label: options.label_column.clone(),
+            unlabelled: options.unlabelled,
+        }
     }
 
     /// The row that a line holds.
@@ -41,9 +46,11 @@ impl Keys {
             name: excerpt(name),
             found: excerpts(object.keys.iter().map(String::as_str)),
         };
-        let label = match object.label.as_ref().ok_or_else(|| missing(&self.label))? {
-            JsonLabel::Name(name) => labels.name(name, None, file, line)?,
-            JsonLabel::Index(index) => labels.number_from_zero(*index, file, line)?,
+        let label = match &object.label {
+            _ if self.unlabelled => RowLabel::Index(0),
+            Some(JsonLabel::Name(name)) => labels.name(name, None, file, line)?,
+            Some(JsonLabel::Index(index)) => labels.number_from_zero(*index, file, line)?,
+            None => return Err(missing(&self.label)),
         };
         let texts = self.text.iter().zip(&object.texts);
         let (text, lead_bytes) = join(texts.map(|(key, text)| text.as_deref().ok_or_else(|| missing(key))))?;
@@ -101,7 +108,7 @@ impl<'de> Visitor<'de> for ObjectSeed<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
-        let Keys { text, label } = self.0;
+        let Keys { text, label, .. } = self.0;
         let mut object = Object { texts: vec![None; text.len()], label: None, keys: Vec::new() };
         while let Some(key) = map.next_key::<String>()? {
             if object.keys.contains(&key) && (key == *label || text.contains(&key)) {

@@ -90,17 +90,7 @@ impl Labels {
 
     /// A class of a file in AG News form.
     pub(super) fn number_from_one(&self, class: &str, file: &str, line: u64) -> Result<RowLabel, DataError> {
-        let most = self.index_limit();
-        match class.trim().parse::<u32>() {
-            Ok(number) if (1..=most).contains(&number) => Ok(RowLabel::Index(number - 1)),
-            _ => Err(DataError::UnknownClass {
-                file: file.into(),
-                line,
-                column: 1,
-                found: excerpt(class),
-                allowed: format!("1 to {most}"),
-            }),
-        }
+        self.number_from(1, class, 0, file, line)
     }
 
     /// A class given as an integer in JSON.
@@ -120,6 +110,29 @@ impl Labels {
         })?;
         self.same_kind(true, &class.to_string(), file, line)?;
         Ok(RowLabel::Index(index))
+    }
+
+    /// A class given as a number in `column` from 0 of a file whose first class is `first`.
+    pub(super) fn number_from(
+        &self,
+        first: u32,
+        class: &str,
+        column: usize,
+        file: &str,
+        line: u64,
+    ) -> Result<RowLabel, DataError> {
+        let most = self.index_limit();
+        let number = class.trim().parse::<u32>().ok();
+        match number.and_then(|number| number.checked_sub(first)).filter(|&index| index < most) {
+            Some(index) => Ok(RowLabel::Index(index)),
+            None => Err(DataError::UnknownClass {
+                file: file.into(),
+                line,
+                column: column as u64 + 1,
+                found: excerpt(class),
+                allowed: format!("{first} to {}", u64::from(first) + u64::from(most) - 1),
+            }),
+        }
     }
 
     /// A class given as a name, in `column` from 0 where there are columns.

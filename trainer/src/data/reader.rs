@@ -23,6 +23,7 @@ const STANDARD_INPUT: &str = "standard input";
 pub struct RowReader {
     name: String,
     format: Format,
+    first_number: u32,
     rows: Rows,
     parser: Parser,
     labels: Labels,
@@ -100,6 +101,7 @@ impl RowReader {
             return Err(DataError::UnknownFormat { file: name, columns: excerpts(names.into_iter()) });
         };
         let labels = match (&options.labels, path) {
+            _ if options.unlabelled => Labels::unknown(),
             (Some(names), _) => Labels::given(names)?,
             (None, Some(path)) if format == Format::AgNews => {
                 Labels::beside(path)?.unwrap_or_else(Labels::unknown)
@@ -109,6 +111,7 @@ impl RowReader {
         let mut reader = Self {
             name,
             format,
+            first_number: options.numbers_from.unwrap_or(u32::from(format == Format::AgNews)),
             rows: Rows::new(source, options.max_row_bytes),
             parser: Parser::Jsonl(Keys::new(options)),
             labels,
@@ -136,7 +139,7 @@ impl RowReader {
         };
         self.rows.set_separator(separator);
         self.parser = Parser::Delimited(Box::new(if self.format == Format::AgNews {
-            Delimited::ag_news()
+            Delimited::ag_news(options.unlabelled)
         } else {
             let line = self.cut()?.ok_or_else(|| DataError::Empty { file: self.name.clone() })?;
             Delimited::with_header(separator, &mut self.row, options, &self.name, line)?
@@ -148,6 +151,11 @@ impl RowReader {
     #[must_use]
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// What the first class is called where classes are numbers.
+    pub(super) const fn first_number(&self) -> u32 {
+        self.first_number
     }
 
     /// The label set, where it is known: from the options or from `classes.txt`.

@@ -287,3 +287,20 @@ fn a_reader_is_at_its_end_after_an_error_and_after_max_rows() {
     let options = ReadOptions { max_rows: Some(1), ..ReadOptions::default() };
     assert_eq!(read("x.csv", b"1,x\n0,y\n", &options).unwrap().len(), 1);
 }
+
+#[test]
+fn numbered_labels_count_from_where_they_are_said_to() {
+    let read = |from, content: &'static str| {
+        let options = ReadOptions { numbers_from: Some(from), ..labelled(&["a", "b"]) };
+        let rows = RowReader::from_reader(content.as_bytes(), "x.csv", &options).unwrap();
+        rows.map(|row| row.map(|row| row.label).map_err(|e| e.to_string())).collect::<Vec<_>>()
+    };
+    let (first, second) = (Ok(RowLabel::Index(0)), Ok(RowLabel::Index(1)));
+    assert_eq!(read(1, "label,text\n1,x\n 2,y\n"), [first.clone(), second.clone()]);
+    assert_eq!(read(0, "label,text\n0,x\n1,y\n"), [first, second]);
+    for (from, class, allowed) in [(1, "0", "1 to 2"), (0, "2", "0 to 1"), (1, "a", "1 to 2")] {
+        let content: &'static str = format!("label,text\n{class},x\n").leak();
+        let expected = format!("x.csv, line 2, column 1: class {class} is unknown, allowed are {allowed}");
+        assert_eq!(read(from, content), [Err(expected)]);
+    }
+}

@@ -41,6 +41,10 @@ pub(crate) struct Convert {
     /// The largest loss of accuracy against the checkpoint, in points
     #[arg(long, value_name = "POINTS")]
     max_drop: Option<f64>,
+    /// The share of right verdicts wanted among those that do not abstain, such as 0.97: the threshold is chosen on the
+    /// held-out texts
+    #[arg(long, value_name = "SHARE")]
+    answered_accuracy: Option<f64>,
     /// Write the report (HTML, one file)
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -148,6 +152,9 @@ impl Convert {
         if let Some(points) = self.max_drop {
             options.max_drop = points;
         }
+        if self.answered_accuracy.is_some() {
+            options.answered_accuracy = self.answered_accuracy;
+        }
         Ok(options)
     }
 
@@ -189,5 +196,13 @@ pub(crate) fn print_report(out: &Path, report: &Report) {
             report.drop,
             report.paired.mcnemar_p
         );
+        if report.abstain.below > 0.0 {
+            outln!(
+                "  abstains  below {:.4}: {:.2} % of them answered, {:.2} % of those right",
+                report.abstain.below,
+                report.abstain.coverage * 100.0,
+                report.abstain.accuracy * 100.0
+            );
+        }
     }
 }

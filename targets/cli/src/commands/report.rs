@@ -1,13 +1,16 @@
 //! Reports: one HTML file each, without scripts, fonts or addresses.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use typecase_convert::Report;
 
 use crate::commands::bench::Run;
-use crate::commands::eval::Figures;
-use crate::format::thousands;
+use crate::format::{percent, thousands};
+
+mod evaluation;
+mod plot;
+
+pub(crate) use evaluation::evaluation;
 
 /// The beginning of a page.
 fn head(title: &str) -> String {
@@ -22,7 +25,6 @@ fn head(title: &str) -> String {
 
 /// What `typecase convert` gained and lost.
 pub(crate) fn conversion(report: &Report) -> String {
-    let percent = |share: f64| format!("{:.2} %", share * 100.0);
     let mut page = head("Typecase conversion");
     let _ = write!(
         page,
@@ -47,71 +49,19 @@ pub(crate) fn conversion(report: &Report) -> String {
             report.paired.mcnemar_p,
             report.temperature
         );
+        if report.abstain.below > 0.0 {
+            let _ = writeln!(
+                page,
+                "<p>Verdicts below {:.4} abstain: {} of these texts are answered, {} of the answers are right.</p>",
+                report.abstain.below,
+                percent(report.abstain.coverage),
+                percent(report.abstain.accuracy)
+            );
+        }
     } else {
         page += "</table>\n<p>No labelled texts: the loss was not measured.</p>\n";
     }
     page + "</html>\n"
-}
-
-/// What `typecase eval` found.
-pub(crate) fn evaluation(figures: &Figures, data: &Path) -> String {
-    let evaluation = &figures.evaluation;
-    let mut page = head("Typecase evaluation");
-    let percent = |share: f64| format!("{:.2} %", share * 100.0);
-    let _ = write!(
-        page,
-        "<h1>{}</h1>\n<p class=big>{} <small>({} to {})</small></p>\n\
-         <p>{} texts of <code>{}</code>, {} right; macro F1 {:.4}; expected calibration error {:.4}; {} cut, {} abstained.</p>\n\
-         <p>{} bytes, engine {}, {:.2} µs a text. Digest <code>{}</code></p>\n",
-        escape(&figures.case),
-        percent(evaluation.accuracy),
-        percent(evaluation.ci95[0]),
-        percent(evaluation.ci95[1]),
-        thousands(evaluation.items),
-        escape(&data.display().to_string()),
-        thousands(evaluation.correct),
-        evaluation.macro_f1,
-        evaluation.ece,
-        thousands(figures.truncated),
-        thousands(evaluation.abstained),
-        thousands(figures.bytes),
-        escape(&figures.backend),
-        figures.seconds * 1e6 / evaluation.items.max(1) as f64,
-        escape(&figures.digest),
-    );
-    page += "<h2>Classes</h2>\n<table><tr><th>class<th>precision<th>recall<th>F1<th>texts</tr>\n";
-    for class in &evaluation.per_class {
-        let _ = writeln!(
-            page,
-            "<tr><td>{}<td>{:.3}<td>{:.3}<td>{:.3}<td>{}</tr>",
-            escape(&class.label),
-            class.precision,
-            class.recall,
-            class.f1,
-            thousands(class.items)
-        );
-    }
-    page += "</table>\n<h2>Confusion</h2>\n<p>Rows are what is true, columns what was found.</p>\n<table><tr><th>";
-    evaluation.per_class.iter().for_each(|class| page += &format!("<th>{}", escape(&class.label)));
-    page += "</tr>\n";
-    for (class, row) in evaluation.per_class.iter().zip(&evaluation.confusion) {
-        let cells: String = row.iter().map(|n| format!("<td>{}", thousands(*n))).collect();
-        let _ = writeln!(page, "<tr><td>{}{cells}</tr>", escape(&class.label));
-    }
-    page += "</table>\n";
-    if let Some(vs) = &figures.vs {
-        let _ = writeln!(
-            page,
-            "<h2>Against {}</h2>\n<p>{}; only this right {}, only that right {}, McNemar p = {:.3}.</p>",
-            escape(&vs.case),
-            percent(vs.accuracy),
-            vs.b,
-            vs.c,
-            vs.mcnemar_p
-        );
-    }
-    page += "</html>\n";
-    page
 }
 
 /// What `typecase bench` measured.
