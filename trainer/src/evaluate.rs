@@ -13,7 +13,7 @@ mod corrupt;
 mod curves;
 mod lengths;
 mod logits;
-mod model;
+pub(crate) mod model;
 mod noise;
 mod outside;
 

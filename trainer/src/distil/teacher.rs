@@ -1,14 +1,17 @@
 //! Teachers: a case, or the folder of a checkpoint.
 
-use std::fs;
 use std::path::Path;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use typecase_convert::Shipped;
+#[cfg(feature = "encoders")]
 use typecase_convert::encoder::TrainedEncoder;
-use typecase_convert::{Checkpoint, Parent, Shipped};
 
 use crate::error::TrainError;
+use crate::evaluate::FloatModel;
+#[cfg(feature = "encoders")]
+use crate::evaluate::model;
 use crate::train::hex;
 
 /// Texts that a thread does one after the other.
@@ -27,7 +30,7 @@ pub(crate) struct Teacher {
 
 enum Kind {
     Case(Box<Shipped>),
-    Bag(Box<Checkpoint>),
+    Checkpoint(Box<FloatModel>),
     #[cfg(feature = "encoders")]
     Encoder(Box<crate::encoder::Scorer>),
 }
@@ -35,18 +38,17 @@ enum Kind {
 impl Teacher {
     /// Opens a case, or a checkpoint of a bag or an encoder.
     pub(crate) fn open(path: &Path) -> Result<Self, TrainError> {
+        #[cfg(feature = "encoders")]
         if TrainedEncoder::is_at(path) {
-            let trained = TrainedEncoder::load(path)?;
-            let files = ["config.json", "model.safetensors", "tokenizer.json", "head.safetensors"];
-            let digest = digest_of(path, &[&files[..], &["encoder.toml"]].concat())?;
-            let kind = encoder(path)?;
-            return Ok(Self { name: trained.name, digest, labels: trained.labels, kind });
+            let TrainedEncoder { name, labels, .. } = TrainedEncoder::load(path)?;
+            let (_, digest) = model::digest(path, &model::ENCODER_FILES)?;
+            let kind = Kind::Encoder(Box::new(crate::encoder::Scorer::open(path)?));
+            return Ok(Self { name, digest: hex(&digest), labels, kind });
         }
         if path.is_dir() {
-            let checkpoint = Checkpoint::load(path)?;
-            let digest = digest_of(path, &["checkpoint.toml", "checkpoint.safetensors"])?;
-            let (name, labels) = (checkpoint.name.clone(), checkpoint.labels.clone());
-            return Ok(Self { name, digest, labels, kind: Kind::Bag(Box::new(checkpoint)) });
+            let model = FloatModel::open(path)?;
+            let (name, labels, digest) = (model.name.clone(), model.labels.clone(), hex(&model.sha256));
+            return Ok(Self { name, digest, labels, kind: Kind::Checkpoint(Box::new(model)) });
         }
         let case = Shipped::open(path)?;
         let (digest, labels) = (hex(&Sha256::digest(case.bytes())), case.labels());
@@ -76,37 +78,15 @@ impl Teacher {
     pub(crate) fn logits(&mut self, texts: &[&str]) -> Result<Vec<f32>, TrainError> {
         let rows: Vec<Vec<f32>> = match &mut self.kind {
             Kind::Case(case) => texts.par_chunks(CHUNK).flat_map_iter(|texts| case.logits(texts)).collect(),
-            Kind::Bag(checkpoint) => {
-                let parent = Parent::new(checkpoint)?;
-                let scale = checkpoint.temperature.recip();
+            Kind::Checkpoint(model) => {
+                let (session, scale) = (model.session()?, model.temperature.recip());
                 let of_text =
-                    |text: &&str| parent.logits(text.as_bytes()).iter().map(|x| x * scale).collect();
-                texts.par_iter().map(of_text).collect()
+                    |text: &&str| Ok(session.logits(text)?.iter().map(|logit| logit * scale).collect());
+                texts.par_iter().map(of_text).collect::<Result<_, TrainError>>()?
             }
             #[cfg(feature = "encoders")]
             Kind::Encoder(scorer) => scorer.logits(texts)?,
         };
         Ok(rows.concat())
     }
-}
-
-#[cfg(feature = "encoders")]
-fn encoder(path: &Path) -> Result<Kind, TrainError> {
-    Ok(Kind::Encoder(Box::new(crate::encoder::Scorer::open(path)?)))
-}
-
-#[cfg(not(feature = "encoders"))]
-fn encoder(path: &Path) -> Result<Kind, TrainError> {
-    let reason = "the checkpoint of an encoder cannot teach in this build: convert it to a case first, or build with \
-                  --features encoders";
-    Err(TrainError::Recipe { path: path.to_owned(), reason: reason.to_owned() })
-}
-
-fn digest_of(folder: &Path, files: &[&str]) -> Result<String, TrainError> {
-    let mut hasher = Sha256::new();
-    for file in files {
-        let path = folder.join(file);
-        hasher.update(Sha256::digest(fs::read(&path).map_err(|e| TrainError::io(path, e))?));
-    }
-    Ok(hex(&hasher.finalize()))
 }

@@ -8,6 +8,10 @@ use sha2::{Digest, Sha256};
 use typecase_convert::encoder::{Network, TextIds, TrainedEncoder};
 use typecase_convert::{Checkpoint, ConvertError, Parent};
 
+/// The files of an encoder's checkpoint.
+pub(crate) const ENCODER_FILES: [&str; 5] =
+    ["encoder.toml", "head.safetensors", "config.json", "model.safetensors", "tokenizer.json"];
+
 /// A checkpoint that can be run: of a bag, or of an encoder with its head.
 #[derive(Debug)]
 pub struct FloatModel {
@@ -77,9 +81,7 @@ impl FloatModel {
         let trained = TrainedEncoder::load(folder)?;
         let network = trained.network(folder)?;
         let ids = TextIds::open(folder, trained.max_tokens)?;
-        let files =
-            ["encoder.toml", "head.safetensors", "config.json", "model.safetensors", "tokenizer.json"];
-        let (bytes, sha256) = digest(folder, &files)?;
+        let (bytes, sha256) = digest(folder, &ENCODER_FILES)?;
         let TrainedEncoder { name, labels, temperature, .. } = trained;
         let weights = Weights::Encoder(Box::new((network, ids)));
         Ok(Self { name, labels, temperature, bytes, sha256, weights })
@@ -111,7 +113,7 @@ impl FloatSession<'_> {
 }
 
 /// Size and digest of files, those that are there, in their order.
-fn digest(folder: &Path, names: &[&str]) -> Result<(u64, [u8; 32]), ConvertError> {
+pub(crate) fn digest(folder: &Path, names: &[&str]) -> Result<(u64, [u8; 32]), ConvertError> {
     let (mut bytes, mut hasher) = (0, Sha256::new());
     for path in names.iter().map(|name| folder.join(name)) {
         let content = fs::read(&path).map_err(|source| ConvertError::Io { path, source })?;
