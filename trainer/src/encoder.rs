@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! folder of Hugging Face -> typecase-convert's reader -> parameters.rs -> network.rs (burn; fused.rs, kernels.rs)
-//! texts -> ids, batches of one length   batches.rs            |  loss and gradient   step.rs
-//! in integers, as the case will compute quantised.rs, straight.rs
-//! a student: cut from a larger network  shrink.rs; what its teachers want of it: guide.rs
+//! texts -> ids, batches of one length   material.rs, batches.rs | loss and gradient   step.rs
+//! a student, cut from a larger network  shrink.rs, guide.rs     |
+//! in integers, as the case computes     quantised.rs            |
 //! AdamW on the host                     optimiser.rs <--------+
 //! saved states, the best checkpoint     state.rs, checkpoint.rs; the loop itself: run.rs
 //! ```
@@ -16,6 +16,7 @@ mod checkpoint;
 mod fused;
 mod guide;
 mod kernels;
+mod material;
 mod network;
 mod optimiser;
 mod parameters;

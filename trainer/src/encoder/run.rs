@@ -1,6 +1,5 @@
 //! A whole run: read, split, cut, learn, evaluate, keep the best.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -8,19 +7,17 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use typecase_convert::calibrate;
-use typecase_convert::encoder::{Bert, Calibration, HeadKind, PoolingKind, TextIds, TrainedEncoder};
+use typecase_convert::encoder::{Bert, Calibration, HeadKind, PoolingKind, TrainedEncoder};
 
-use super::batches::{Targets, Texts};
+use super::batches::Texts;
 use super::checkpoint;
 use super::guide::Guide;
+use super::material::Material;
 use super::optimiser::{AdamW, Gradient, factor};
 use super::parameters::Parameters;
 use super::quantised::{self, QuantisedNetwork};
-use super::shrink::Student;
 use super::state::{self, Best, Position};
 use super::step::{self, Times};
-use crate::data::stratified_split;
-use crate::distil;
 use crate::error::TrainError;
 use crate::evaluate::Evaluation;
 use crate::log::Event;
@@ -136,95 +133,46 @@ impl<'a> Run<'a> {
                 "encoder.max_tokens {found} found, the network has {positions} positions"
             )));
         }
-        if encoder.training.frozen_layers > bert.config.num_hidden_layers {
-            let (found, layers) = (encoder.training.frozen_layers, bert.config.num_hidden_layers);
-            return Err(bad(format!(
-                "encoder.training.frozen_layers {found} found, the network has {layers}"
-            )));
-        }
         let tokenizer = encoder.network().join("tokenizer.json");
         let tokenizer = fs::read_to_string(&tokenizer).map_err(|e| TrainError::io(tokenizer, e))?;
         let read = read(recipe, options.data)?;
         fs::create_dir_all(out).map_err(|e| TrainError::io(out, e))?;
         let mut tell = Tell { log: Log::open(out, options.resume)?, on_event };
 
-        let items = &read.dataset.items;
-        let labels = read.dataset.classes();
-        let own = read.own_items;
-        let split = stratified_split(&labels[..own], recipe.data.validation_share, recipe.validation_seed());
-        let of = |numbers: &mut dyn Iterator<Item = usize>| -> Vec<(&str, u32)> {
-            numbers.map(|number| (items[number].text.as_str(), items[number].label)).collect()
-        };
-        let learnt: Vec<u32> =
-            split.train.iter().copied().chain((0u32..).take(items.len()).skip(own)).collect();
-        let train = of(&mut learnt.iter().map(|number| *number as usize));
-        let validation = of(&mut split.validation.iter().map(|number| *number as usize));
-        if train.is_empty() || validation.is_empty() {
+        let material =
+            Material::new(recipe, encoder, (bert, tokenizer), read, options, &mut |event| tell.tell(event))?;
+        let Material { bert, tokenizer, guide, train, validation, held_out, labels, provenance, .. } =
+            material;
+        let (layers, frozen) = (bert.config.num_hidden_layers, encoder.training.frozen_layers);
+        if frozen > layers {
             return Err(bad(format!(
-                "{} of {own} texts held out, at least 1 and not all are needed",
-                validation.len()
+                "encoder.training.frozen_layers {frozen} found, the network has {layers}"
             )));
         }
-        tell.tell(&Event::Data {
-            train: train.len(),
-            validation: validation.len(),
-            skipped: read.skipped,
-            sha256: read.sha256.clone(),
-        })?;
-        let held_out: Vec<(String, u32)> =
-            validation.iter().map(|(text, label)| ((*text).to_owned(), *label)).collect();
-        let classes = read.dataset.labels.len();
-        let lesson = distil::prepare(recipe, &read.dataset, &learnt, options, &mut |event| tell.tell(event))?;
-        let cutting = Instant::now();
-        let student = Student::new(encoder, bert, tokenizer, &train).map_err(bad)?;
-        let Student { bert, tokenizer, origin } = student;
-        let origin = origin.map(|shrunk| {
-            let layers = recipe.distillation.as_ref().map_or(&[][..], |d| d.layers.as_slice());
-            shrunk.origin(encoder, classes, layers)
-        });
-        let origin = origin.transpose().map_err(bad)?;
-        let guide = recipe.distillation.as_ref().map(|distillation| Guide::new(distillation, origin));
-        let ids = TextIds::compile(&tokenizer, encoder.max_tokens)?;
-        let copies = lesson.iter().flat_map(|lesson| &lesson.copies).map(|copy| (copy.as_str(), 0));
-        let mut train = cut(&ids, &train.iter().copied().chain(copies).collect::<Vec<_>>(), &bert)?;
-        train.targets = lesson.as_ref().map(|lesson| Targets {
-            hard: lesson.hard.clone(),
-            soft: lesson.soft.clone().unwrap_or_default(),
-        });
-        let validation = cut(&ids, &validation, &bert)?;
-        let cutting = cutting.elapsed();
 
         let mut random = Random::new(recipe.train.seed);
-        let mut parameters = Parameters::new(&bert, encoder.pooling, encoder.head, classes, &mut random);
+        let mut parameters = Parameters::new(&bert, encoder.pooling, encoder.head, labels.len(), &mut random);
         if encoder.keep_head {
-            if let Some(reason) = check_head(encoder, &read.dataset.labels)? {
+            if let Some(reason) = check_head(encoder, &labels)? {
                 return Err(bad(reason));
             }
             parameters.read_head(encoder.network())?;
         }
         let training = &encoder.training;
         let optimiser = AdamW::new(&parameters, training);
-        let lesson_digest = lesson.as_ref().map_or("", |lesson| lesson.digest.as_str());
-        let content = [&read.sha256, lesson_digest, &tokenizer];
-        let digest = run_digest(recipe, encoder, &content, &parameters)?;
+        let digest = run_digest(recipe, encoder, &[&material.digest, &tokenizer], &parameters)?;
         let batches = train.batches(training.batch, training.batch_tokens, None).len();
         let steps_of_epoch = batches.div_ceil(training.accumulate) as u64;
         let steps = steps_of_epoch * u64::from(training.epochs);
         let trained = TrainedEncoder {
             name: recipe.name.clone(),
-            labels: read.dataset.labels.clone(),
+            labels,
             pooling: encoder.pooling,
             head: encoder.head,
             max_tokens: encoder.max_tokens,
             temperature: 1.0,
             quantised: false,
-            provenance: BTreeMap::from([
-                ("data".to_owned(), read.files.join(", ")),
-                ("data_sha256".to_owned(), read.sha256),
-                ("seed".to_owned(), recipe.train.seed.to_string()),
-                ("train_items".to_owned(), train.len().to_string()),
-                ("trainer".to_owned(), concat!("typecase-train ", env!("CARGO_PKG_VERSION")).to_owned()),
-            ]),
+            provenance,
         };
         let mut run = Self {
             name: &recipe.name,
@@ -259,9 +207,6 @@ impl<'a> Run<'a> {
             checkpoint::unmark(out)?;
             checkpoint::remove(out)?;
         }
-        if let Some(lesson) = lesson {
-            lesson.describe(&mut run.trained.provenance);
-        }
         write_validation(out, &run.trained.labels, &held_out)?;
         let (_, recipe_sha256) = write_recipe(out, recipe)?;
         run.trained.provenance.insert("recipe_sha256".to_owned(), recipe_sha256);
@@ -270,7 +215,7 @@ impl<'a> Run<'a> {
             layers: run.parameters.sizes.layers,
             tokens: run.train.tokens(),
             steps,
-            seconds: cutting.as_secs_f64(),
+            seconds: material.cutting.as_secs_f64(),
         })?;
         if options.resume {
             run.tell.tell(&Event::ResumedAt { step: run.optimiser.steps })?;
@@ -538,12 +483,6 @@ impl<'a> Run<'a> {
             folder: self.options.out.to_owned(),
         }
     }
-}
-
-fn cut(ids: &TextIds, texts: &[(&str, u32)], bert: &Bert) -> Result<Texts, TrainError> {
-    let texts = Texts::new(ids, texts);
-    texts.each(|ids| bert.check_ids(ids))?;
-    Ok(texts)
 }
 
 /// Can the head of the recipe's folder go on? What is wrong, in words, if not.
