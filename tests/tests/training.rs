@@ -56,7 +56,8 @@ impl Workshop {
     ) -> Result<Trained, TrainError> {
         let stop = AtomicBool::new(false);
         let out = self.0.path().join(out);
-        let options = TrainOptions { data: self.0.path(), out: &out, threads, resume, stop: &stop };
+        let options =
+            TrainOptions { data: self.0.path(), out: &out, threads, resume, tensorboard: false, stop: &stop };
         train(recipe, &options, &mut |event| on_event(event, &stop))
     }
 

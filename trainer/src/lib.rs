@@ -25,6 +25,7 @@ pub mod random;
 mod recipe;
 mod select;
 mod state;
+mod tensorboard;
 mod tokenizer;
 mod train;
 pub mod vocabulary;

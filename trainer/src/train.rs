@@ -20,6 +20,7 @@ use crate::evaluate::{Evaluation, Prediction};
 use crate::log::Event;
 use crate::recipe::{ClassWeights, Recipe};
 use crate::state::State;
+use crate::tensorboard::TensorBoard;
 use crate::tokenizer::TokenizerRecipe;
 
 /// How a recipe is run.
@@ -33,6 +34,8 @@ pub struct TrainOptions<'a> {
     pub threads: usize,
     /// Go on from the state that an interrupted run saved in `out`.
     pub resume: bool,
+    /// Also write an event file for TensorBoard.
+    pub tensorboard: bool,
     /// Set it to stop after the current epoch, with the state saved.
     pub stop: &'a AtomicBool,
 }
@@ -77,7 +80,7 @@ fn run(
     let started = Instant::now();
     let out = options.out;
     fs::create_dir_all(out).map_err(|e| TrainError::io(out, e))?;
-    let mut log = Log::open(out, options.resume)?;
+    let mut log = Log::open(out, options)?;
     let mut tell = |event: &Event| -> Result<(), TrainError> {
         on_event(event);
         log.write(event)
@@ -341,24 +344,28 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// `log.jsonl`: one event a line.
+/// `log.jsonl`: one event a line. And a file for TensorBoard, where that is asked for.
 pub(crate) struct Log {
     path: PathBuf,
     file: File,
+    board: Option<TensorBoard>,
 }
 
 impl Log {
-    pub(crate) fn open(out: &Path, append: bool) -> Result<Self, TrainError> {
+    pub(crate) fn open(out: &Path, options: &TrainOptions<'_>) -> Result<Self, TrainError> {
+        let append = options.resume;
         let path = out.join("log.jsonl");
-        let mut options = File::options();
-        options.create(true).write(true).append(append).truncate(!append);
-        let file = options.open(&path).map_err(|e| TrainError::io(&path, e))?;
-        Ok(Self { path, file })
+        let mut opening = File::options();
+        opening.create(true).write(true).append(append).truncate(!append);
+        let file = opening.open(&path).map_err(|e| TrainError::io(&path, e))?;
+        let board = options.tensorboard.then(|| TensorBoard::open(out, append)).transpose()?;
+        Ok(Self { path, file, board })
     }
 
     pub(crate) fn write(&mut self, event: &Event) -> Result<(), TrainError> {
         let mut line = serde_json::to_string(event).unwrap_or_default();
         line.push('\n');
-        self.file.write_all(line.as_bytes()).map_err(|e| TrainError::io(&self.path, e))
+        self.file.write_all(line.as_bytes()).map_err(|e| TrainError::io(&self.path, e))?;
+        self.board.as_mut().map_or(Ok(()), |board| board.add(event))
     }
 }

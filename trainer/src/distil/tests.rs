@@ -25,7 +25,8 @@ struct Made {
 
 fn made(recipe: &Recipe, out: &Path, stop: bool) -> Result<Made, TrainError> {
     let stop = AtomicBool::new(stop);
-    let options = TrainOptions { data: Path::new(""), out, threads: 1, resume: false, stop: &stop };
+    let options =
+        TrainOptions { data: Path::new(""), out, threads: 1, resume: false, tensorboard: false, stop: &stop };
     let train: Vec<u32> = (0..50).collect();
     let mut told = Vec::new();
     let mut tell = |event: &Event| {
@@ -47,7 +48,8 @@ fn teacher(folder: &Path) -> PathBuf {
     let recipe = recipe("labels = [\"cold\", \"warm\"]\nvalidation_share = 0.2\n[train]\nmin_count = 1");
     let out = folder.join("teacher");
     let stop = AtomicBool::new(false);
-    let options = TrainOptions { data: folder, out: &out, threads: 1, resume: false, stop: &stop };
+    let options =
+        TrainOptions { data: folder, out: &out, threads: 1, resume: false, tensorboard: false, stop: &stop };
     crate::train::train(&recipe, &options, &mut |_| {}).unwrap();
     out
 }
@@ -160,7 +162,14 @@ fn a_student_of_a_bag_learns_and_says_who_taught_it() {
     let stop = AtomicBool::new(false);
     let run = |out: &str| {
         let out = folder.path().join(out);
-        let options = TrainOptions { data: folder.path(), out: &out, threads: 1, resume: false, stop: &stop };
+        let options = TrainOptions {
+            data: folder.path(),
+            out: &out,
+            threads: 1,
+            resume: false,
+            tensorboard: false,
+            stop: &stop,
+        };
         crate::train::train(&recipe, &options, &mut |_| {}).unwrap()
     };
     let student = run("student");

@@ -138,6 +138,22 @@ pub(super) struct Batch {
 }
 
 impl Batch {
+    /// Every text twice, all of them and then all of them again.
+    pub(super) fn twice(&self) -> Self {
+        let Self { tokens, lengths, ids, labels, targets } = self;
+        let targets = targets.as_ref().map(|Targets { hard, soft }| Targets {
+            hard: [hard.as_slice(), hard].concat(),
+            soft: [soft.as_slice(), soft].concat(),
+        });
+        Self {
+            tokens: *tokens,
+            lengths: [lengths.as_slice(), lengths].concat(),
+            ids: [ids.as_slice(), ids].concat(),
+            labels: [labels.as_slice(), labels].concat(),
+            targets,
+        }
+    }
+
     /// Is there no padding?
     pub(super) fn is_even(&self) -> bool {
         self.lengths.iter().all(|length| *length == self.tokens)

@@ -9,7 +9,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::batches::Batch;
-use super::network::{Layer, Leaves, words_of};
+use super::network::{Dropped, Layer, Leaves, words_of};
 use super::parameters::Parameters;
 use crate::recipe::DistillationRecipe;
 
@@ -71,7 +71,7 @@ impl Origin {
         let leaves = Leaves::new(&self.parameters, &plain, &|_| false);
         let words = Tensor::from_data(words_of(&self.parameters, &batch), &plain);
         let (mut states, mut last) = (Vec::new(), None);
-        leaves.run(&batch, words, None, &mut |layer| {
+        leaves.run(&batch, words, &Dropped::default(), &mut |layer| {
             states.push(layer.states.clone());
             if self.layers.last() == Some(&states.len()) {
                 last = Some(layer.qkv.clone());
@@ -108,20 +108,17 @@ pub(super) struct Example {
 }
 
 impl Example {
-    /// The whole loss, given that of the labels.
+    /// The loss of labels and teachers, given that of the labels alone.
     ///
     /// # Units
-    /// Nats a text; states: the mean square over the layers; attention: nats a head and query.
-    pub(super) fn loss(&self, labelled: Tensor<1>, logits: Tensor<2>, layers: Layers<'_>) -> Tensor<1> {
+    /// Nats a text.
+    pub(super) fn loss(&self, labelled: Tensor<1>, logits: Tensor<2>) -> Tensor<1> {
         let mut loss = labelled;
         if let Some(soft) = &self.soft {
             let [texts, _] = logits.dims();
             let squared = self.temperature * self.temperature / texts as f32;
             let taught = log_softmax(logits.div_scalar(self.temperature), 1).neg() * soft.clone();
             loss = loss.mul_scalar(1.0 - self.share) + taught.sum().mul_scalar(self.share * squared);
-        }
-        for part in layers.losses {
-            loss = loss + part;
         }
         loss
     }
@@ -132,7 +129,8 @@ pub(super) struct Layers<'a> {
     example: Option<&'a Example>,
     batch: &'a Batch,
     seen: usize,
-    losses: Vec<Tensor<1>>,
+    /// Of the states after each layer: the mean square, over the layers; of attention: nats a head and query.
+    pub(super) losses: Vec<Tensor<1>>,
 }
 
 impl<'a> Layers<'a> {

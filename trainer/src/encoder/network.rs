@@ -58,33 +58,37 @@ impl Leaves {
         self.list.iter().map(of).collect()
     }
 
-    /// The logits of a batch. `words`: the embedding of each of its ids; `keep`: what is left of each number of the
-    /// pooled rows.
+    /// The logits of a batch, with nothing left out. `words`: the embedding of each of its ids.
     ///
     /// # Shapes
-    /// `words`: (texts x tokens) x width; `keep`: texts x width; the answer: texts x classes.
-    pub(super) fn logits(&self, batch: &Batch, words: Tensor<2>, keep: Option<Tensor<2>>) -> Tensor<2> {
-        self.run(batch, words, keep, &mut |_| {})
+    /// `words`: (texts x tokens) x width; the answer: texts x classes.
+    pub(super) fn logits(&self, batch: &Batch, words: Tensor<2>) -> Tensor<2> {
+        let mut all = self.run(batch, words, &Dropped::default(), &mut |_| {});
+        all.remove(0)
     }
 
-    /// As [`Self::logits`]; `see` is shown every layer on the way.
+    /// As [`Self::logits`]: one answer for each sample of the head, at least one. `see` is shown every layer on the way.
     pub(super) fn run(
         &self,
         batch: &Batch,
         words: Tensor<2>,
-        keep: Option<Tensor<2>>,
+        dropped: &Dropped,
         see: &mut dyn FnMut(Layer<'_>),
-    ) -> Tensor<2> {
+    ) -> Vec<Tensor<2>> {
         let tape = self.tape.as_ref().map(|tape| tape.0.iter());
         let mut rest = Rest { leaves: self.list.iter(), tape };
-        let states = self.states(batch, words, &mut rest, see);
+        let states = self.states(batch, words, &mut rest, &dropped.inner, see);
         let row = self.pooled(batch, states, &mut rest);
-        let mut row = rest.seen(row);
-        if let Some(keep) = keep {
-            row = row * keep;
-            // A case drops nothing: its scores are others.
-            rest.tape = None;
+        let row = rest.seen(row);
+        if dropped.pooled.is_empty() {
+            return vec![self.head(row, rest)];
         }
+        // A case drops nothing: its scores are others.
+        let rest = Rest { tape: None, ..rest };
+        dropped.pooled.iter().map(|keep| self.head(row.clone() * keep.clone(), rest.clone())).collect()
+    }
+
+    fn head(&self, mut row: Tensor<2>, mut rest: Rest<'_>) -> Tensor<2> {
         if self.sizes.head == HeadKind::Mlp {
             row = fused::gelu(rest.linear(row));
         }
@@ -97,25 +101,31 @@ impl Leaves {
         batch: &Batch,
         words: Tensor<2>,
         rest: &mut Rest<'_>,
+        dropped: &[Tensor<2>],
         see: &mut dyn FnMut(Layer<'_>),
     ) -> Tensor<2> {
         let Sizes { width, heads, layers, epsilon, .. } = self.sizes;
         let (texts, tokens) = (batch.lengths.len(), batch.tokens);
+        let mut dropped = dropped.iter();
+        let mut drop_some = |x: Tensor<2>| match dropped.next() {
+            Some(keep) => x * keep.clone(),
+            None => x,
+        };
         let positions: Tensor<3> = rest.matrix().narrow(0, 0, tokens).reshape([1, tokens, width]);
         let positions = positions.expand([texts, tokens, width]).reshape([texts * tokens, width]);
         let stream = fused::norm(words, positions, rest.vector(), rest.vector(), epsilon);
-        let mut stream = rest.seen(stream);
+        let mut stream = drop_some(rest.seen(stream));
         let shape = AttentionShape { heads, channels: width / heads, tokens, lengths: batch.lengths.clone() };
         for _ in 0..layers {
             let qkv = rest.linear(stream.clone());
             let context = fused::attention(qkv.clone(), shape.clone());
             let context = rest.seen(context);
-            let added = rest.linear(context);
+            let added = drop_some(rest.linear(context));
             stream = fused::norm(added, stream, rest.vector(), rest.vector(), epsilon);
             stream = rest.seen(stream);
             let inner = fused::gelu(rest.linear(stream.clone()));
             let inner = rest.seen(inner);
-            let added = rest.linear(inner);
+            let added = drop_some(rest.linear(inner));
             stream = fused::norm(added, stream, rest.vector(), rest.vector(), epsilon);
             stream = rest.seen(stream);
             see(Layer { qkv: &qkv, states: &stream });
@@ -174,7 +184,17 @@ pub(super) struct Layer<'t> {
     pub(super) states: &'t Tensor<2>,
 }
 
+/// What chance leaves out: what each number is multiplied by.
+#[derive(Default)]
+pub(super) struct Dropped {
+    /// Of the embedding, and of what attention and feed-forward network of each layer add; empty for nothing.
+    pub(super) inner: Vec<Tensor<2>>,
+    /// Of the pooled row, for each sample of the head; empty for one of which nothing is left out.
+    pub(super) pooled: Vec<Tensor<2>>,
+}
+
 /// Parameters that the forward pass has not come to.
+#[derive(Clone)]
 struct Rest<'a> {
     leaves: core::slice::Iter<'a, Leaf>,
     /// What the operations give that it has not come to.

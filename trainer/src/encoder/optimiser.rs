@@ -2,7 +2,8 @@
 //! where a batch has their words.
 //!
 //! # Source
-//! Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization". Rows of words that do not occur keep their
+//! Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization"; 2017, "SGDR" (cyclic rates); Izmailov et al. 2018,
+//! "Averaging Weights Leads to Wider Optima" (SWA). Rows of words that do not occur keep their
 //! moments and weights, as in PyTorch's `SparseAdam`.
 
 use std::collections::BTreeMap;
@@ -82,6 +83,8 @@ pub(super) struct AdamW {
     pub(super) words: Moments,
     /// Mean of the weights over the steps, where it is asked for.
     pub(super) average: Option<Average>,
+    /// Steps after which the plain mean begins, where that is asked for.
+    plain_from: Option<u64>,
 }
 
 /// Parameters without their names.
@@ -128,10 +131,14 @@ struct Change {
 }
 
 impl AdamW {
-    pub(super) fn new(parameters: &Parameters, training: &EncoderTraining) -> Self {
+    /// `steps`: of the whole run.
+    pub(super) fn new(parameters: &Parameters, training: &EncoderTraining, steps: u64) -> Self {
         let frozen_words = training.frozen_words || training.frozen_layers > 0;
         Self {
-            average: (training.average > 0.0).then(|| Average::new(parameters)),
+            average: (training.average > 0.0 || training.average_from > 0.0)
+                .then(|| Average::new(parameters)),
+            plain_from: (training.average_from > 0.0)
+                .then(|| (training.average_from * steps as f64).round() as u64),
             steps: 0,
             list: parameters.list.iter().map(|parameter| Moments::zeros(parameter.numbers.len())).collect(),
             words: Moments::zeros(if frozen_words { 0 } else { parameters.words.len() }),
@@ -184,10 +191,16 @@ impl AdamW {
             change.apply(&mut parameters.words[row], mean, square, gradient);
         }
         if let Some(average) = &mut self.average {
-            // A short memory at first, so that the start is forgotten.
-            let steps = self.steps as f64;
-            let memory = training.average.min((1.0 + steps) / (10.0 + steps));
-            average.approach(parameters, (1.0 - memory) as f32);
+            let share = match self.plain_from {
+                // The mean of the weights after each step since then, and those of the last step before.
+                Some(from) => 1.0 / (self.steps.saturating_sub(from) + 1) as f64,
+                None => {
+                    // A short memory at first, so that the start is forgotten.
+                    let steps = self.steps as f64;
+                    1.0 - training.average.min((1.0 + steps) / (10.0 + steps))
+                }
+            };
+            average.approach(parameters, share as f32);
         }
     }
 
@@ -236,8 +249,23 @@ pub(super) fn factor(step: u64, steps: u64, training: &EncoderTraining) -> f64 {
         Schedule::Linear => left,
         Schedule::Cosine => 0.5 - 0.5 * (left * core::f64::consts::PI).cos(),
         Schedule::Polynomial => left.powf(training.power),
+        Schedule::Cyclic => {
+            let done = (1.0 - left) * f64::from(training.cycles);
+            0.5 + 0.5 * (done.fract() * core::f64::consts::PI).cos()
+        }
         Schedule::Constant => 1.0,
     }
+}
+
+/// So many layers, from the first, do not learn in a step; if there are any, the embeddings do not either.
+///
+/// # Source
+/// Howard and Ruder 2018, "Universal Language Model Fine-tuning for Text Classification" (gradual unfreezing).
+pub(super) fn frozen(step: u64, steps: u64, layers: usize, training: &EncoderTraining) -> usize {
+    let whole = training.unfreeze * steps as f64;
+    let learning =
+        if step as f64 >= whole { layers } else { (step as f64 / whole * (layers + 1) as f64) as usize };
+    training.frozen_layers.max(layers.saturating_sub(learning))
 }
 
 #[cfg(test)]
@@ -262,6 +290,26 @@ mod tests {
             let end = if schedule == Schedule::Constant { 1.0 } else { 0.0 };
             assert!((at(100) - end).abs() < 1e-12, "{schedule:?}: {}", at(100));
         }
+    }
+
+    #[test]
+    fn a_cyclic_rate_begins_again() {
+        let training =
+            EncoderTraining { warm_up: 0.2, schedule: Schedule::Cyclic, cycles: 2, ..Default::default() };
+        let at = |step| factor(step, 100, &training);
+        assert_eq!((at(20), at(60)), (1.0, 1.0));
+        assert!((at(40) - 0.5).abs() < 1e-12 && (at(80) - 0.5).abs() < 1e-12);
+        assert!(at(59) < 0.01 && at(99) < 0.01);
+    }
+
+    #[test]
+    fn layers_thaw_from_the_last_to_the_first() {
+        let training = EncoderTraining { unfreeze: 0.5, ..Default::default() };
+        let at = |step| frozen(step, 100, 4, &training);
+        assert_eq!([0, 9, 10, 20, 30, 39, 40, 50, 99].map(at), [4, 4, 3, 2, 1, 1, 0, 0, 0]);
+        let training = EncoderTraining { frozen_layers: 2, ..training };
+        assert_eq!([0, 10, 20, 30, 99].map(|step| frozen(step, 100, 4, &training)), [4, 3, 2, 2, 2]);
+        assert_eq!(frozen(0, 100, 4, &EncoderTraining::default()), 0);
     }
 
     #[test]

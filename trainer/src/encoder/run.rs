@@ -13,11 +13,11 @@ use super::batches::Texts;
 use super::checkpoint;
 use super::guide::Guide;
 use super::material::Material;
-use super::optimiser::{AdamW, Gradient, factor};
+use super::optimiser::{AdamW, Gradient, factor, frozen};
 use super::parameters::Parameters;
 use super::quantised::{self, QuantisedNetwork};
 use super::state::{self, Best, Position};
-use super::step::{self, Times};
+use super::step::{self, Manner, Times};
 use crate::error::TrainError;
 use crate::evaluate::Evaluation;
 use crate::log::Event;
@@ -137,7 +137,7 @@ impl<'a> Run<'a> {
         let tokenizer = fs::read_to_string(&tokenizer).map_err(|e| TrainError::io(tokenizer, e))?;
         let read = read(recipe, options.data)?;
         fs::create_dir_all(out).map_err(|e| TrainError::io(out, e))?;
-        let mut tell = Tell { log: Log::open(out, options.resume)?, on_event };
+        let mut tell = Tell { log: Log::open(out, options)?, on_event };
 
         let material =
             Material::new(recipe, encoder, (bert, tokenizer), read, options, &mut |event| tell.tell(event))?;
@@ -159,11 +159,11 @@ impl<'a> Run<'a> {
             parameters.read_head(encoder.network())?;
         }
         let training = &encoder.training;
-        let optimiser = AdamW::new(&parameters, training);
         let digest = run_digest(recipe, encoder, &[&material.digest, &tokenizer], &parameters)?;
         let batches = train.batches(training.batch, training.batch_tokens, None).len();
         let steps_of_epoch = batches.div_ceil(training.accumulate) as u64;
         let steps = steps_of_epoch * u64::from(training.epochs);
+        let optimiser = AdamW::new(&parameters, training, steps);
         let trained = TrainedEncoder {
             name: recipe.name.clone(),
             labels,
@@ -258,6 +258,7 @@ impl<'a> Run<'a> {
             self.epoch = Some((epoch, self.train.batches(batch, batch_tokens, Some(&mut random))));
         }
         let quantised = self.quantised(step)?;
+        let frozen = frozen(step, self.steps, self.parameters.sizes.layers, self.training);
         let batches = self.epoch.as_ref().map_or(&[][..], |(_, batches)| batches.as_slice());
         let mut random = Random::new(mixed(self.seed, 2, step));
         let mut whole = Gradient::default();
@@ -269,16 +270,14 @@ impl<'a> Run<'a> {
             let making = Instant::now();
             let batch = self.train.batch(numbers);
             since.times.input += making.elapsed();
-            let (quantised, guide) = (quantised.as_ref(), self.guide.as_ref());
-            let (value, gradient) = step::gradient(
-                &self.parameters,
-                quantised,
-                guide,
-                &batch,
-                self.training,
-                &mut random,
-                &mut since.times,
-            );
+            let manner = Manner {
+                training: self.training,
+                quantised: quantised.as_ref(),
+                guide: self.guide.as_ref(),
+                frozen,
+            };
+            let (value, gradient) =
+                step::gradient(&self.parameters, &batch, manner, &mut random, &mut since.times);
             let Some(gradient) = gradient else { return Err(self.diverged("loss", value)) };
             loss += value / batches.len() as f64;
             since.tokens += batch.lengths.iter().sum::<usize>();

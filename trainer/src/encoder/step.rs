@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::batches::{Batch, Texts};
 use super::guide::{Example, Guide, Layers};
-use super::network::{Leaves, into_numbers, words_of};
+use super::network::{Dropped, Leaves, into_numbers, words_of};
 use super::optimiser::Gradient;
 use super::parameters::Parameters;
 use super::quantised::QuantisedNetwork;
@@ -27,20 +27,31 @@ pub(super) struct Times {
     pub(super) optimiser: Duration,
 }
 
-/// The loss of a batch and its gradient; none if the loss is not finite. `random` decides what is dropped; `quantised` is
-/// the network of the parameters in integers, if that is what learns; `guide` what its teachers want.
+/// How a batch is learnt from.
+#[derive(Clone, Copy)]
+pub(super) struct Manner<'a> {
+    pub(super) training: &'a EncoderTraining,
+    /// The network of the parameters in integers, if that is what learns.
+    pub(super) quantised: Option<&'a QuantisedNetwork>,
+    /// What the teachers want.
+    pub(super) guide: Option<&'a Guide>,
+    /// So many layers, from the first, do not learn; if there are any, the embeddings do not either.
+    pub(super) frozen: usize,
+}
+
+/// The loss of a batch and its gradient; none if the loss is not finite. `random` decides what is dropped.
 pub(super) fn gradient(
     parameters: &Parameters,
-    quantised: Option<&QuantisedNetwork>,
-    guide: Option<&Guide>,
     batch: &Batch,
-    training: &EncoderTraining,
+    manner: Manner<'_>,
     random: &mut Random,
     times: &mut Times,
 ) -> (f64, Option<Gradient>) {
     let mut started = Instant::now();
+    let Manner { training, quantised, guide, frozen } = manner;
+    let twice = (training.consistency > 0.0).then(|| batch.twice());
+    let batch = twice.as_ref().unwrap_or(batch);
     let device = Device::flex().autodiff();
-    let frozen = training.frozen_layers;
     let leaves = |of: &Parameters| Leaves::new(of, &device, &|depth| frozen == 0 || depth > frozen);
     let (leaves, words) = match quantised {
         None => (leaves(parameters), words_of(parameters, batch)),
@@ -55,13 +66,13 @@ pub(super) fn gradient(
     let pass = Pass {
         batch,
         leaves,
-        keep: dropped(batch.lengths.len(), parameters.sizes.width, training.dropout, random)
-            .map(|keep| Tensor::from_data(keep, &device)),
+        dropped: dropped(batch, parameters, training, random, &device),
         targets: Tensor::from_data(
             targets(batch, parameters.sizes.classes, training.label_smoothing),
             &device,
         ),
         focal: training.focal as f32,
+        consistency: training.consistency as f32,
         example: guide.map(|guide| guide.example(batch, &device)),
     };
     let learns_words = frozen == 0 && !training.frozen_words;
@@ -89,9 +100,10 @@ pub(super) fn gradient(
 struct Pass<'a> {
     batch: &'a Batch,
     leaves: Leaves,
-    keep: Option<Tensor<2>>,
+    dropped: Dropped,
     targets: Tensor<2>,
     focal: f32,
+    consistency: f32,
     example: Option<Example>,
 }
 
@@ -110,14 +122,14 @@ impl Pass<'_> {
         let words: Tensor<2> = Tensor::from_data(words.clone(), &self.targets.device());
         let words = if watches_words { words.require_grad() } else { words };
         let mut layers = Layers::new(self.example.as_ref(), self.batch);
-        let logits =
-            self.leaves.run(self.batch, words.clone(), self.keep.clone(), &mut |layer| layers.see(layer));
-        let texts = self.batch.lengths.len() as f32;
-        let labelled = losses(logits.clone(), self.targets.clone(), self.focal).sum().div_scalar(texts);
-        let loss = match &self.example {
-            None => labelled,
-            Some(example) => example.loss(labelled, logits, layers),
-        };
+        let samples =
+            self.leaves.run(self.batch, words.clone(), &self.dropped, &mut |layer| layers.see(layer));
+        let count = samples.len() as f32;
+        let of_samples = samples.into_iter().map(|logits| self.loss(logits)).reduce(|sum, loss| sum + loss);
+        let mut loss = of_samples.expect("there is a sample at least").div_scalar(count);
+        for part in layers.losses {
+            loss = loss + part;
+        }
         let value = f64::from(into_numbers(loss.clone())[0]);
         times.forward += started.elapsed();
         if !value.is_finite() {
@@ -130,6 +142,32 @@ impl Pass<'_> {
         times.backward += started.elapsed();
         (value, Some((list, rows)))
     }
+}
+
+impl Pass<'_> {
+    /// The loss of the logits of a sample.
+    fn loss(&self, logits: Tensor<2>) -> Tensor<1> {
+        let texts = self.batch.lengths.len() as f32;
+        let labelled = losses(logits.clone(), self.targets.clone(), self.focal).sum().div_scalar(texts);
+        let loss = match &self.example {
+            None => labelled,
+            Some(example) => example.loss(labelled, logits.clone()),
+        };
+        if self.consistency == 0.0 { loss } else { loss + divergence(logits).mul_scalar(self.consistency) }
+    }
+}
+
+/// How far the logits of the first half of the texts are from those of the second, which are the same texts: the mean of
+/// the two divergences, a text.
+///
+/// # Source
+/// Liang et al. 2021, "R-Drop: Regularized Dropout for Neural Networks".
+fn divergence(logits: Tensor<2>) -> Tensor<1> {
+    let texts = logits.dims()[0] / 2;
+    let logarithms = log_softmax(logits, 1);
+    let (first, second) = (logarithms.clone().narrow(0, 0, texts), logarithms.narrow(0, texts, texts));
+    let apart = (first.clone().exp() - second.clone().exp()) * (first - second);
+    apart.sum().div_scalar(2.0 * texts as f32)
 }
 
 /// The parts of the loss, of each text and class.
@@ -158,14 +196,29 @@ fn moved(words: &TensorData, gradient: &[f32], distance: f64) -> Vec<f32> {
     words.iter().zip(gradient).map(|(x, g)| x + share * g).collect()
 }
 
-/// What is left of each number of the pooled rows: nothing, or so much more that the mean stays.
-fn dropped(texts: usize, width: usize, share: f64, random: &mut Random) -> Option<TensorData> {
-    let share = share as f32;
-    (share > 0.0).then(|| {
-        let kept = (1.0 - share).recip();
-        let keep = (0..texts * width).map(|_| if random.unit_f32() < share { 0.0 } else { kept });
-        TensorData::new(keep.collect::<Vec<f32>>(), [texts, width])
-    })
+/// What chance leaves out of a batch.
+fn dropped(
+    batch: &Batch,
+    parameters: &Parameters,
+    training: &EncoderTraining,
+    random: &mut Random,
+    device: &Device,
+) -> Dropped {
+    let (texts, width) = (batch.lengths.len(), parameters.sizes.width);
+    let mut masks = |count: usize, rows: usize, share: f64| -> Vec<Tensor<2>> {
+        let count = if share > 0.0 { count } else { 0 };
+        (0..count).map(|_| Tensor::from_data(mask(rows, width, share as f32, random), device)).collect()
+    };
+    let pooled = masks(training.dropout_samples as usize, texts, training.dropout);
+    let inner = masks(1 + 2 * parameters.sizes.layers, batch.ids.len(), training.inner_dropout);
+    Dropped { inner, pooled }
+}
+
+/// What is left of each number: nothing, or so much more that the mean stays.
+fn mask(rows: usize, width: usize, share: f32, random: &mut Random) -> TensorData {
+    let kept = (1.0 - share).recip();
+    let keep = (0..rows * width).map(|_| if random.unit_f32() < share { 0.0 } else { kept });
+    TensorData::new(keep.collect::<Vec<f32>>(), [rows, width])
 }
 
 /// The probabilities that the labels want.
@@ -211,7 +264,7 @@ pub(super) fn logits(
     for numbers in texts.batches(EVALUATED, usize::MAX, None) {
         let batch = texts.batch(&numbers);
         let words = Tensor::from_data(words_of(parameters, &batch), &device);
-        let rows = into_numbers(leaves.logits(&batch, words, None));
+        let rows = into_numbers(leaves.logits(&batch, words));
         for (number, row) in numbers.iter().zip(rows.chunks_exact(parameters.sizes.classes)) {
             all[*number as usize] = row.to_vec();
         }

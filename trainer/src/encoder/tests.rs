@@ -13,13 +13,14 @@ use typecase_convert::encoder::{Bert, HeadKind, PoolingKind, TextIds};
 use super::batches::{Batch, Texts};
 use super::network::{Leaves, into_numbers, words_of};
 use super::parameters::Parameters;
-use super::step::{self, Times};
+use super::step::{self, Manner, Times};
 use crate::random::Random;
 use crate::recipe::EncoderTraining;
 
 mod gradients;
 mod parity;
 mod quantised;
+mod regularised;
 mod runs;
 mod students;
 
@@ -104,6 +105,10 @@ fn texts(count: u32) -> Texts {
         let length = 1 + random.below(POSITIONS as u64 - 1);
         ((0..length).map(|_| random.below(ROWS as u64) as u32).collect(), text % 3)
     }))
+}
+
+fn manner(training: &EncoderTraining) -> Manner<'_> {
+    Manner { training, quantised: None, guide: None, frozen: training.frozen_layers }
 }
 
 fn parameters(pooling: PoolingKind, head: HeadKind) -> Parameters {

@@ -67,10 +67,12 @@ pub struct EncoderTraining {
     pub head_rate: f64,
     /// The learning rate of each layer is this share of that of the layer after it; 1 for the same in all.
     pub layer_decay: f64,
-    /// How the learning rate falls after the warm-up: `linear`, `cosine`, `polynomial` or `constant`.
+    /// How the learning rate falls after the warm-up: `linear`, `cosine`, `polynomial`, `cyclic` or `constant`.
     pub schedule: Schedule,
     /// Exponent of `polynomial`.
     pub power: f64,
+    /// Waves of `cyclic`.
+    pub cycles: u32,
     /// Share of the steps in which the learning rate rises.
     pub warm_up: f64,
     /// Decay of weights, decoupled from the gradient; none on biases and LayerNorm.
@@ -92,10 +94,21 @@ pub struct EncoderTraining {
     pub adversarial: f64,
     /// Memory of the mean of the weights over the steps: it is what is evaluated and kept; 0 for the weights themselves.
     pub average: f64,
+    /// Share of the steps after which the plain mean of the weights is taken instead (SWA); 0 for none. It is what is
+    /// evaluated and kept.
+    pub average_from: f64,
     /// Share of the pooled row that is dropped before the head.
     pub dropout: f64,
+    /// Times that it is dropped anew for a batch; the loss is the mean (multi-sample dropout).
+    pub dropout_samples: u32,
+    /// Share that is dropped of the embedding and of what each half of a layer adds. Costs about a tenth of the time.
+    pub inner_dropout: f64,
+    /// Weight of how far two passes over a text are from each other that drop different numbers (R-Drop); 0 for one pass.
+    pub consistency: f64,
     /// So many layers, from the first, do not learn; the embeddings then do not either.
     pub frozen_layers: usize,
+    /// Layers learn one after the other, from the head down, over so large a share of the steps; 0 for all from the start.
+    pub unfreeze: f64,
     /// The embedding of words does not learn.
     pub frozen_words: bool,
     /// Steps between evaluations on the validation split; 0 for one after each epoch. The last step has one in any case.
@@ -143,6 +156,7 @@ impl Default for EncoderTraining {
             layer_decay: 1.0,
             schedule: Schedule::Linear,
             power: 2.0,
+            cycles: 3,
             warm_up: 0.06,
             weight_decay: 0.01,
             beta1: 0.9,
@@ -153,8 +167,13 @@ impl Default for EncoderTraining {
             focal: 0.0,
             adversarial: 0.0,
             average: 0.0,
+            average_from: 0.0,
             dropout: 0.1,
+            dropout_samples: 1,
+            inner_dropout: 0.0,
+            consistency: 0.0,
             frozen_layers: 0,
+            unfreeze: 0.0,
             frozen_words: false,
             evaluate_every: 0,
             patience: 0,
@@ -176,6 +195,8 @@ pub enum Schedule {
     Cosine,
     /// As a power of what is left.
     Polynomial,
+    /// Along half a wave to 0, several times.
+    Cyclic,
     /// It does not.
     Constant,
 }
@@ -260,13 +281,25 @@ impl EncoderTraining {
             ("focal", self.focal, 0.0, 10.0),
             ("adversarial", self.adversarial, 0.0, 1000.0),
             ("average", self.average, 0.0, 0.99999),
+            ("average_from", self.average_from, 0.0, 0.99),
+            ("unfreeze", self.unfreeze, 0.0, 1.0),
+            ("cycles", f64::from(self.cycles), 1.0, 1000.0),
             ("dropout", self.dropout, 0.0, 0.9),
+            ("dropout_samples", f64::from(self.dropout_samples), 1.0, 64.0),
+            ("inner_dropout", self.inner_dropout, 0.0, 0.9),
+            ("consistency", self.consistency, 0.0, 1000.0),
             ("save_minutes", self.save_minutes, 0.0, 1e6),
         ];
         match table.iter().find(|(_, value, low, high)| !(low..=high).contains(&value)) {
             Some((name, value, low, high)) => {
                 let low = if *low == f64::MIN_POSITIVE { "above 0".to_owned() } else { low.to_string() };
                 Err(format!("encoder.training.{name} {value} found, allowed are {low} to {high}"))
+            }
+            None if self.average > 0.0 && self.average_from > 0.0 => {
+                let (average, from) = (self.average, self.average_from);
+                Err(format!(
+                    "encoder.training.average {average} and average_from {from} found, one may be above 0"
+                ))
             }
             None => self.check_quantised(),
         }
@@ -284,12 +317,10 @@ impl EncoderTraining {
                 1 << 20
             ));
         }
-        if self.adversarial > 0.0 {
-            // A moved word is no row of the case.
-            return Err(format!(
-                "encoder.training.adversarial {} found with {place}, allowed is 0",
-                self.adversarial
-            ));
+        // A moved word is no row of the case, and a case drops nothing on its way.
+        let others = [("adversarial", self.adversarial), ("inner_dropout", self.inner_dropout)];
+        if let Some((name, value)) = others.into_iter().find(|(_, value)| *value > 0.0) {
+            return Err(format!("encoder.training.{name} {value} found with {place}, allowed is 0"));
         }
         Ok(())
     }

@@ -59,8 +59,14 @@ fn run(folder: &Path) -> Result<(), Failure> {
     let recipe = Recipe::load(&recipe)?;
     let out = folder.join("run");
     let (stop, progress) = (AtomicBool::new(false), Progress::new());
-    let options =
-        TrainOptions { data: folder, out: &out, threads: train::threads(None), resume: false, stop: &stop };
+    let options = TrainOptions {
+        data: folder,
+        out: &out,
+        threads: train::threads(None),
+        resume: false,
+        tensorboard: false,
+        stop: &stop,
+    };
     let trained = typecase_train::train(&recipe, &options, &mut |event| progress.show(event))?;
     let Trained { checkpoint, validation, evaluation, .. } = trained;
     outln!(

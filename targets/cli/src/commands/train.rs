@@ -41,6 +41,9 @@ pub(crate) struct Train {
     /// Print the recipe with every default written out, and train nothing
     #[arg(long)]
     print_recipe: bool,
+    /// Also write an event file for TensorBoard into the folder
+    #[arg(long)]
+    tensorboard: bool,
     /// Go on from the state that an interrupted run saved
     #[arg(long)]
     resume: bool,
@@ -89,6 +92,7 @@ impl Train {
             out: &out,
             threads: threads(self.threads),
             resume: self.resume,
+            tensorboard: self.tensorboard,
             stop: &stop,
         };
         let progress = Progress::new();

@@ -195,10 +195,8 @@ fn loss_and_gradients_are_those_of_a_network_in_f64() {
         }
         let (loss, gradient) = step::gradient(
             &parameters,
-            None,
-            None,
             &batch,
-            &training,
+            manner(&training),
             &mut Random::new(1),
             &mut Times::default(),
         );
@@ -255,17 +253,9 @@ fn adversarial_words_are_those_of_a_higher_loss() {
     let parameters = parameters(PoolingKind::Mean, HeadKind::Linear);
     let of = |adversarial: f64| {
         let training = EncoderTraining { adversarial, ..training() };
-        step::gradient(
-            &parameters,
-            None,
-            None,
-            &batch(),
-            &training,
-            &mut Random::new(1),
-            &mut Times::default(),
-        )
-        .1
-        .unwrap()
+        step::gradient(&parameters, &batch(), manner(&training), &mut Random::new(1), &mut Times::default())
+            .1
+            .unwrap()
     };
     let (plain, twice, far) = (of(0.0), of(1e-6), of(1.0));
     for (plain, twice) in plain.list.iter().flatten().zip(twice.list.iter().flatten()) {
@@ -280,15 +270,8 @@ fn adversarial_words_are_those_of_a_higher_loss() {
 fn what_is_frozen_has_no_gradient() {
     let parameters = parameters(PoolingKind::Mean, HeadKind::Linear);
     let training = EncoderTraining { frozen_layers: 1, ..training() };
-    let (_, gradient) = step::gradient(
-        &parameters,
-        None,
-        None,
-        &batch(),
-        &training,
-        &mut Random::new(1),
-        &mut Times::default(),
-    );
+    let (_, gradient) =
+        step::gradient(&parameters, &batch(), manner(&training), &mut Random::new(1), &mut Times::default());
     let gradient = gradient.unwrap();
     assert!(gradient.words.is_empty());
     for (parameter, gradient) in parameters.list.iter().zip(&gradient.list) {

@@ -109,7 +109,7 @@ fn numbers_go_back_where_they_came_from() {
 fn logits(parameters: &Parameters, batch: &Batch) -> Vec<f32> {
     let device = Device::flex();
     let words: Tensor<2> = Tensor::from_data(words_of(parameters, batch), &device);
-    into_numbers(Leaves::new(parameters, &device, &|_| false).logits(batch, words, None))
+    into_numbers(Leaves::new(parameters, &device, &|_| false).logits(batch, words))
 }
 
 /// As `xtask::skip`, which this package does not depend on.

@@ -47,7 +47,7 @@ fn logits_in_burn(network: &QuantisedNetwork, batch: &Batch) -> Vec<f32> {
     let device = Device::flex();
     let words: Tensor<2> = Tensor::from_data(network.words(batch), &device);
     let leaves = Leaves::new(&network.parameters, &device, &|_| false);
-    into_numbers(leaves.with_tape(Some(network.tape(batch, &device))).logits(batch, words, None))
+    into_numbers(leaves.with_tape(Some(network.tape(batch, &device))).logits(batch, words))
 }
 
 /// The exact scores of a case as logits.
@@ -225,7 +225,7 @@ fn gradients_go_straight_through_what_is_rounded_and_stop_where_it_is_cut() {
         let network = network(&parameters, &texts, 2);
         let mut times = Times::default();
         let (loss, found) =
-            gradient(&parameters, Some(&network), None, &batch, &training, &mut Random::new(1), &mut times);
+            gradient(&parameters, &batch, in_integers(&training, &network), &mut Random::new(1), &mut times);
         let found = found.unwrap();
 
         let tape = network.tape(&batch, &Device::flex());
@@ -364,7 +364,7 @@ fn steps_in_integers_lower_the_loss_of_the_case() {
     let texts = texts(64);
     let training = EncoderTraining { rate: 3e-3, weight_decay: 0.0, ..EncoderTraining::default() };
     let mut parameters = parameters(PoolingKind::Mean, HeadKind::Linear);
-    let mut optimiser = crate::encoder::optimiser::AdamW::new(&parameters, &training);
+    let mut optimiser = crate::encoder::optimiser::AdamW::new(&parameters, &training, 1);
     let mut bert = bert();
     let ranges = calibrate(&parameters, &mut bert, &texts, 64).unwrap();
     let loss = |network: &QuantisedNetwork| {
@@ -378,7 +378,7 @@ fn steps_in_integers_lower_the_loss_of_the_case() {
         let batch = texts.batch(&(0..16).map(|at| (16 * step + at) % 64).collect::<Vec<_>>());
         let mut times = Times::default();
         let (_, found) =
-            gradient(&parameters, Some(&network), None, &batch, &training, &mut Random::new(1), &mut times);
+            gradient(&parameters, &batch, in_integers(&training, &network), &mut Random::new(1), &mut times);
         optimiser.step(&mut parameters, &found.unwrap(), 1.0, training.rate, &training);
     }
     let network = QuantisedNetwork::new(&parameters, &mut bert, &ranges, POSITIONS).unwrap();
@@ -462,4 +462,8 @@ fn defaults_of_training_for_integers_are_written_out() {
         assert!(written.lines().any(|l| l == line), "{line} not in\n{written}");
     }
     assert_eq!(Recipe::parse(&written, Path::new("r.toml")).unwrap().encoder, recipe.encoder);
+}
+
+fn in_integers<'a>(training: &'a EncoderTraining, network: &'a QuantisedNetwork) -> Manner<'a> {
+    Manner { quantised: Some(network), ..manner(training) }
 }

@@ -41,7 +41,7 @@ pub(super) fn run(
     on_event: &mut (dyn FnMut(&Event, &AtomicBool) + Send),
 ) -> Result<FineTuned, TrainError> {
     let stop = AtomicBool::new(false);
-    let options = TrainOptions { data, out, threads: 2, resume, stop: &stop };
+    let options = TrainOptions { data, out, threads: 2, resume, tensorboard: false, stop: &stop };
     train(recipe, &options, &mut |event| on_event(event, &stop))
 }
 
@@ -87,7 +87,11 @@ fn a_run_learns_and_its_checkpoint_becomes_a_case() {
 #[test]
 fn a_resumed_run_is_the_uninterrupted_one_bit_for_bit() {
     let (network, data) = (folder(), data());
-    let recipe = recipe(network.path(), "epochs = 3\nevaluate_every = 20\naverage = 0.9\nadversarial = 0.5");
+    let recipe = recipe(
+        network.path(),
+        "epochs = 3\nevaluate_every = 20\naverage = 0.9\nadversarial = 0.5\nunfreeze = 0.3\n\
+         inner_dropout = 0.1\nschedule = \"cyclic\"",
+    );
     let whole = tempfile::tempdir().unwrap();
     run(&recipe, data.path(), whole.path(), false, &mut |_, _| {}).unwrap();
     // In the middle of an epoch, just before and within an evaluation.

@@ -43,8 +43,9 @@ fn training() -> EncoderTraining {
 
 fn loss(parameters: &Parameters, guide: Option<&Guide>, batch: &Batch) -> (f64, Gradient) {
     let (mut random, mut times) = (Random::new(1), Times::default());
-    let (loss, gradient) =
-        step::gradient(parameters, None, guide, batch, &training(), &mut random, &mut times);
+    let training = training();
+    let manner = Manner { guide, ..manner(&training) };
+    let (loss, gradient) = step::gradient(parameters, batch, manner, &mut random, &mut times);
     (loss, gradient.unwrap())
 }
 
