@@ -45,7 +45,7 @@ mod tensors;
 mod tests;
 mod trained;
 
-pub use bert::{Bert, BertConfig, Layer, Linear, Norm};
+pub use bert::{Bert, BertConfig, BertSizes, Layer, Linear, Norm};
 pub use calibrate::Calibration;
 pub use case::{Labelled, convert, convert_trained};
 pub use error::ImportError;

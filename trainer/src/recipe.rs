@@ -16,7 +16,7 @@ mod encoder;
 mod nearest;
 
 pub use distillation::{AugmentationRecipe, DistillationRecipe, TeacherRecipe};
-pub use encoder::{EncoderRecipe, EncoderTraining, QuantisedTraining, Schedule, ShrinkRecipe};
+pub use encoder::{EncoderRecipe, EncoderTraining, FreshRecipe, QuantisedTraining, Schedule, ShrinkRecipe};
 
 /// A whole recipe. Everything but the name and the data has a default.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -68,7 +68,49 @@ const fn epsilon() -> f32 {
     1e-12
 }
 
+/// The sizes of a network that is not read but made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BertSizes {
+    /// Numbers of a token.
+    pub width: usize,
+    /// Heads of attention.
+    pub heads: usize,
+    /// Layers.
+    pub layers: usize,
+    /// Width within the feed-forward network.
+    pub inner: usize,
+    /// Tokens of the longest text.
+    pub positions: usize,
+    /// Rows of the embedding.
+    pub rows: usize,
+}
+
 impl BertConfig {
+    /// A BERT of these sizes.
+    ///
+    /// # Errors
+    /// What is out of range, by the name of the field.
+    fn new(sizes: BertSizes) -> Result<Self, String> {
+        let BertSizes { width, heads, layers, inner, positions, rows } = sizes;
+        let config = Self {
+            model_type: "bert".to_owned(),
+            hidden_act: "gelu".to_owned(),
+            position_embedding_type: absolute(),
+            is_decoder: false,
+            hidden_size: width,
+            num_attention_heads: heads,
+            num_hidden_layers: layers,
+            intermediate_size: inner,
+            max_position_embeddings: positions,
+            vocab_size: rows,
+            type_vocab_size: two(),
+            layer_norm_eps: epsilon(),
+            embedding_size: None,
+            pad_token_id: None,
+        };
+        config.check().map(|_| config)
+    }
+
     fn read(path: &Path) -> Result<(Self, Family), ImportError> {
         let text =
             fs::read_to_string(path).map_err(|source| ImportError::Io { path: path.to_owned(), source })?;
@@ -199,6 +241,36 @@ pub struct Layer {
 }
 
 impl Bert {
+    /// A network that has learnt nothing: `next` gives its weights, gains are 1, offsets and biases 0.
+    ///
+    /// # Errors
+    /// What is out of range, by the name of the field.
+    pub fn fresh(sizes: BertSizes, next: &mut dyn FnMut() -> f32) -> Result<Self, String> {
+        let config = BertConfig::new(sizes)?;
+        let BertSizes { width, layers, inner, positions, rows, .. } = sizes;
+        let mut matrix =
+            |rows: usize, columns: usize| Array2::from_shape_simple_fn((rows, columns), &mut *next);
+        let norm = || Norm { gain: vec![1.0; width], offset: vec![0.0; width] };
+        let words = matrix(rows, width);
+        let positions = matrix(positions, width);
+        let mut linear = |outputs: usize, inputs: usize| Linear {
+            weight: matrix(outputs, inputs),
+            bias: vec![0.0; outputs],
+        };
+        let layers = (0..layers).map(|_| Layer {
+            query: linear(width, width),
+            key: linear(width, width),
+            value: linear(width, width),
+            output: linear(width, width),
+            norm: norm(),
+            inner: linear(inner, width),
+            outer: linear(width, inner),
+            norm_outer: norm(),
+        });
+        let layers = layers.collect();
+        Ok(Self { config, words, positions, norm: norm(), layers })
+    }
+
     /// Reads the folder of a model.
     ///
     /// # Errors

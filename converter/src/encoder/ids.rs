@@ -38,6 +38,15 @@ impl TextIds {
         Ok(Self { table, max_tokens: max_tokens as usize })
     }
 
+    /// All ids are below this.
+    ///
+    /// # Panics
+    /// If [`Self::table`] was replaced by one that is none.
+    #[must_use]
+    pub fn rows(&self) -> u32 {
+        Tokenizer::view(&self.table).expect("the table was checked").ids()
+    }
+
     /// The ids of a text, special ones included.
     ///
     /// # Panics

@@ -206,7 +206,7 @@ fn put(linear: &mut Linear, weights: &[f32], biases: &[f32]) {
 }
 
 /// Mean 0 and variance 1: the sum of four even numbers is near enough.
-fn normal(random: &mut Random) -> f32 {
+pub(super) fn normal(random: &mut Random) -> f32 {
     let sum: f32 = (0..4).map(|_| random.unit_f32() - 0.5).sum();
     sum * 3.0f32.sqrt()
 }

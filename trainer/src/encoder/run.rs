@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use typecase_convert::calibrate;
-use typecase_convert::encoder::{Bert, Calibration, HeadKind, PoolingKind, TrainedEncoder};
+use typecase_convert::encoder::{
+    Bert, BertSizes, Calibration, HeadKind, PoolingKind, TextIds, TrainedEncoder,
+};
 
 use super::batches::Texts;
 use super::checkpoint;
 use super::guide::Guide;
 use super::material::Material;
 use super::optimiser::{AdamW, Gradient, factor, frozen};
-use super::parameters::Parameters;
+use super::parameters::{Parameters, normal};
 use super::quantised::{self, QuantisedNetwork};
 use super::state::{self, Best, Position};
 use super::step::{self, Manner, Times};
@@ -22,7 +24,7 @@ use crate::error::TrainError;
 use crate::evaluate::Evaluation;
 use crate::log::Event;
 use crate::random::Random;
-use crate::recipe::{EncoderRecipe, EncoderTraining, Recipe};
+use crate::recipe::{EncoderRecipe, EncoderTraining, FreshRecipe, Recipe};
 use crate::train::{Log, TrainOptions, evaluate, hex, read, write_recipe, write_validation};
 
 /// A finished run.
@@ -125,7 +127,12 @@ impl<'a> Run<'a> {
             let reason = "a saved state found: go on with it, or remove it".to_owned();
             return Err(TrainError::Resume { path: state::path(out), reason });
         }
-        let bert = Bert::load(encoder.network())?;
+        let tokenizer = encoder.network().join("tokenizer.json");
+        let tokenizer = fs::read_to_string(&tokenizer).map_err(|e| TrainError::io(tokenizer, e))?;
+        let bert = match &encoder.fresh {
+            Some(fresh) => made(fresh, encoder.max_tokens, &tokenizer, recipe.train.seed)?.map_err(bad)?,
+            None => Bert::load(encoder.network())?,
+        };
         let positions = bert.config.max_position_embeddings;
         if encoder.max_tokens as usize > positions {
             let found = encoder.max_tokens;
@@ -133,8 +140,6 @@ impl<'a> Run<'a> {
                 "encoder.max_tokens {found} found, the network has {positions} positions"
             )));
         }
-        let tokenizer = encoder.network().join("tokenizer.json");
-        let tokenizer = fs::read_to_string(&tokenizer).map_err(|e| TrainError::io(tokenizer, e))?;
         let read = read(recipe, options.data)?;
         fs::create_dir_all(out).map_err(|e| TrainError::io(out, e))?;
         let mut tell = Tell { log: Log::open(out, options)?, on_event };
@@ -482,6 +487,21 @@ impl<'a> Run<'a> {
             folder: self.options.out.to_owned(),
         }
     }
+}
+
+/// A network that has learnt nothing, with a row for each id of the tokenizer. The reason, if there is none.
+fn made(
+    fresh: &FreshRecipe,
+    positions: u32,
+    tokenizer: &str,
+    seed: u64,
+) -> Result<Result<Bert, String>, TrainError> {
+    let FreshRecipe { layers, width, heads, inner } = *fresh;
+    let rows = TextIds::compile(tokenizer, positions)?.rows() as usize;
+    let sizes = BertSizes { width, heads, layers, inner, positions: positions as usize, rows };
+    let mut random = Random::new(mixed(seed, 3, 0));
+    let bert = Bert::fresh(sizes, &mut || 0.02 * normal(&mut random));
+    Ok(bert.map_err(|reason| format!("encoder.fresh: {reason}")))
 }
 
 /// Can the head of the recipe's folder go on? What is wrong, in words, if not.

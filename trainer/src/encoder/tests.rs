@@ -18,6 +18,7 @@ use crate::random::Random;
 use crate::recipe::EncoderTraining;
 
 mod gradients;
+mod onnx;
 mod parity;
 mod quantised;
 mod regularised;

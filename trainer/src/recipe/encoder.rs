@@ -23,6 +23,8 @@ pub struct EncoderRecipe {
     /// Tokens of a text that are looked at, special ones included.
     #[serde(default = "max_tokens")]
     pub max_tokens: u32,
+    /// The network is not the folder's: it has learnt nothing, and the folder gives the tokenizer alone.
+    pub fresh: Option<FreshRecipe>,
     /// A smaller network is cut from it first.
     pub shrink: Option<ShrinkRecipe>,
     /// How it learns.
@@ -35,6 +37,20 @@ pub struct EncoderRecipe {
 
 const fn max_tokens() -> u32 {
     128
+}
+
+/// The sizes of a network that has learnt nothing. Its weights are random, as BERT's are at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FreshRecipe {
+    /// Layers.
+    pub layers: usize,
+    /// Numbers of a token, a multiple of the heads.
+    pub width: usize,
+    /// Heads of attention.
+    pub heads: usize,
+    /// Width of the feed-forward networks.
+    pub inner: usize,
 }
 
 /// What is left of a network.
@@ -218,6 +234,12 @@ impl EncoderRecipe {
             return Err(format!("encoder.max_tokens {} found, allowed are 1 to 4096", self.max_tokens));
         }
         self.shrink.as_ref().map_or(Ok(()), ShrinkRecipe::check)?;
+        if self.fresh.is_some() && (self.keep_head || self.shrink.is_some()) {
+            let other = if self.keep_head { "keep_head" } else { "shrink" };
+            return Err(format!(
+                "encoder.fresh and encoder.{other} found, a network that has learnt nothing has neither"
+            ));
+        }
         self.training.check()?;
         if self.training.quantised.is_none() {
             return Ok(());

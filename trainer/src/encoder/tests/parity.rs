@@ -8,7 +8,7 @@ use typecase_convert::encoder::{EncoderPooling, LinearHead, Network};
 use super::*;
 
 /// With this head the logits are the first numbers of the pooled row.
-fn identity(parameters: &mut Parameters) {
+pub(super) fn identity(parameters: &mut Parameters) {
     let classes = parameters.sizes.classes;
     let weight = parameters.list.iter_mut().rfind(|parameter| parameter.name == "head.weight").unwrap();
     weight.numbers.fill(0.0);

@@ -254,3 +254,27 @@ fn a_state_that_cannot_be_written_leaves_the_last_one() {
     fs::remove_dir(out.path().join("state.new")).unwrap();
     run(&recipe, data.path(), out.path(), true, &mut |_, _| {}).unwrap();
 }
+
+#[test]
+fn a_network_that_has_learnt_nothing_learns_from_a_tokenizer_alone() {
+    let (folder, data, out) = (tempfile::tempdir().unwrap(), data(), tempfile::tempdir().unwrap());
+    fs::write(folder.path().join("tokenizer.json"), tokenizer().to_string()).unwrap();
+    let fresh = |more: &str| {
+        recipe(
+            folder.path(),
+            &format!("epochs = 30\n[encoder.fresh]\nlayers = 1\nwidth = 16\ninner = 32\n{more}"),
+        )
+    };
+    let done = run(&fresh("heads = 2"), data.path(), out.path(), false, &mut |_, _| {}).unwrap();
+    assert!(done.evaluation.accuracy > 0.7, "{:?}", done.evaluation);
+    let bert = Bert::load(out.path()).unwrap();
+    assert_eq!(
+        (bert.config.vocab_size, bert.config.max_position_embeddings, bert.layers.len()),
+        (ROWS, 12, 1)
+    );
+    let message = run(&fresh("heads = 3"), data.path(), &out.path().join("other"), false, &mut |_, _| {});
+    assert_eq!(
+        message.unwrap_err().to_string(),
+        "tiny: encoder.fresh: hidden_size 16 found, it must be a multiple of num_attention_heads 3"
+    );
+}
