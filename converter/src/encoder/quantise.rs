@@ -29,6 +29,7 @@ use super::calibrate::Calibration;
 use super::error::ImportError;
 use super::forward::Part;
 use super::head::LinearHead;
+use super::parallel;
 
 /// A section, and what its numbers stand for.
 #[derive(Clone, Debug)]
@@ -115,57 +116,55 @@ pub fn quantise(
         Some(Narrow::of_norm(ranges, &[query, key, value], choices.alpha, |j| least_scale(norm, j)))
     };
 
-    let pooled_scale = entering[layers];
-    let head = HeadNumbers::of(head, pooled_scale);
-    let shape = shape(bert, head.bias.len() / 4, head.shift, choices)?;
-    let mut section = EncoderWriter::new(&shape);
-    let embedding = embedding::write(bert, choices.positions, &mut section);
-    let mut layer_scales = Vec::with_capacity(layers);
-    let mut narrow = of_attention(0);
-    NormNumbers::of(&bert.norm, entering[0], narrow.as_ref()).write(&mut section);
-    for (number, layer) in bert.layers.iter().enumerate() {
-        let part = |part| calibration.part(number, part);
-        let input = narrow.as_ref().expect("there is a layer that reads the stream");
-        let plan = attention::Plan::of(
+    let layer_numbers = |number: &usize| -> Result<LayerNumbers, ImportError> {
+        let layer = &bert.layers[*number];
+        let part = |part| calibration.part(*number, part);
+        let input = of_attention(*number).expect("there is a layer that reads the stream");
+        let attention = attention::Plan::of(
             [part(Part::Query), part(Part::Key), part(Part::Value), part(Part::Context)],
             bert.config.channels(),
             &layer.output,
             choices.alpha,
         );
-        section.part(&[plan.factor.to_le_bytes(), plan.shift.to_le_bytes()].concat());
         let linears = [&layer.query, &layer.key, &layer.value];
-        let qkv = MatrixNumbers::of(&linears, input, &plan.targets, Width::Narrow).write(&mut section);
+        let qkv = MatrixNumbers::of(&linears, &input, &attention.targets, Width::Narrow);
 
-        let wide = |scale, outputs: usize| vec![Target { scale, centre: 0.0 }; outputs];
+        let wide = |scale| vec![Target { scale, centre: 0.0 }; bert.config.hidden_size];
         let magnitudes = |part| {
-            let ranges = calibration.part(number, part);
+            let ranges = calibration.part(*number, part);
             (0..ranges.len()).map(|j| ranges.magnitude(j)).collect::<Vec<_>>()
         };
-        let width = bert.config.hidden_size;
         let out = magnitudes(Part::AttentionOut);
-        let targets = wide(entering[number], width);
-        let output = MatrixNumbers::of(&[&layer.output], &plan.context, &targets, Width::Wide(&out))
-            .write(&mut section);
+        let targets = wide(entering[*number]);
+        let output = MatrixNumbers::of(&[&layer.output], &attention.context, &targets, Width::Wide(&out));
 
-        let between = stream(&layer.norm, number, Part::InnerIn, Some(Part::OuterSum));
+        let between = stream(&layer.norm, *number, Part::InnerIn, Some(Part::OuterSum));
         let input = Narrow::of_norm(part(Part::InnerIn), &[&layer.inner], choices.alpha, |j| {
             least_scale(&layer.norm, j)
         });
-        NormNumbers::of(&layer.norm, between, Some(&input)).write(&mut section);
+        let norm = NormNumbers::of(&layer.norm, between, Some(&input));
 
         let activation = activation::Plan::of(part(Part::ActivationIn), part(Part::ActivationOut));
         let targets = vec![activation.target; bert.config.intermediate_size];
-        let inner = MatrixNumbers::of(&[&layer.inner], &input, &targets, Width::Narrow).write(&mut section);
-        section.part(&activation.table);
+        let inner = MatrixNumbers::of(&[&layer.inner], &input, &targets, Width::Narrow);
         let out = magnitudes(Part::OuterOut);
-        let targets = wide(between, width);
-        let outer = MatrixNumbers::of(&[&layer.outer], &activation.output, &targets, Width::Wide(&out))
-            .write(&mut section);
-        layer_scales.push(LayerScales { qkv, output, between, inner, outer });
+        let targets = wide(between);
+        let outer = MatrixNumbers::of(&[&layer.outer], &activation.output, &targets, Width::Wide(&out));
 
-        narrow = of_attention(number + 1);
-        NormNumbers::of(&layer.norm_outer, entering[number + 1], narrow.as_ref()).write(&mut section);
-    }
+        let narrow = of_attention(number + 1);
+        let norm_outer = NormNumbers::of(&layer.norm_outer, entering[number + 1], narrow.as_ref());
+        let (factor, shift, table) = (attention.factor, attention.shift, activation.table);
+        Ok(LayerNumbers { factor, shift, qkv, output, between, norm, inner, table, outer, norm_outer })
+    };
+
+    let pooled_scale = entering[layers];
+    let head = HeadNumbers::of(head, pooled_scale);
+    let shape = shape(bert, head.bias.len() / 4, head.shift, choices)?;
+    let mut section = EncoderWriter::new(&shape);
+    let embedding = embedding::write(bert, choices.positions, &mut section)?;
+    NormNumbers::of(&bert.norm, entering[0], of_attention(0).as_ref()).write(&mut section);
+    let numbers = parallel::map(&(0..layers).collect::<Vec<_>>(), layer_numbers)?;
+    let layer_scales = numbers.into_iter().map(|numbers| numbers.write(&mut section)).collect();
     section.part(&head.weights).part(&head.bias);
     Ok(Quantised {
         section: section.finish()?,
@@ -174,6 +173,36 @@ pub fn quantise(
         pooled_scale: pooled_scale as f32,
         scales: Scales { embedding, entering, layers: layer_scales, head: head.weight_scale },
     })
+}
+
+/// The parts of a layer.
+struct LayerNumbers {
+    factor: u32,
+    shift: u32,
+    qkv: MatrixNumbers,
+    output: MatrixNumbers,
+    /// The scale of the stream after attention.
+    between: f64,
+    norm: NormNumbers,
+    inner: MatrixNumbers,
+    table: [u8; 256],
+    outer: MatrixNumbers,
+    norm_outer: NormNumbers,
+}
+
+impl LayerNumbers {
+    /// Writes the parts in the order of the section; what they stand for.
+    fn write(self, section: &mut EncoderWriter) -> LayerScales {
+        section.part(&[self.factor.to_le_bytes(), self.shift.to_le_bytes()].concat());
+        let qkv = self.qkv.write(section);
+        let output = self.output.write(section);
+        self.norm.write(section);
+        let inner = self.inner.write(section);
+        section.part(&self.table);
+        let outer = self.outer.write(section);
+        self.norm_outer.write(section);
+        LayerScales { qkv, output, between: self.between, inner, outer }
+    }
 }
 
 fn shape(bert: &Bert, classes: usize, head_shift: u8, choices: Choices) -> Result<EncoderShape, ImportError> {

@@ -175,6 +175,40 @@ fn the_same_texts_give_the_same_bytes() {
     assert!(one.section == two.section && one.report == two.report && one.score_scale == two.score_scale);
 }
 
+/// What training sees: on the kernels of any processor, and with weights that are those of the network, rounded.
+#[test]
+fn the_integers_that_training_sees_are_those_of_the_section() {
+    let bert = Bert::load(Tiny::new().folder().path()).unwrap();
+    let texts: Vec<Vec<u32>> = texts(60).iter().map(|(text, _)| tokenize(text)).collect();
+    let calibration = Calibration::of(&bert, &texts.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+    let weights = Array2::from_shape_fn((3, WIDTH), |(class, j)| ((class * 7 + j * 5) % 11) as f32 - 5.0);
+    let head = LinearHead { weights, bias: vec![0.5, -0.25, 0.0] };
+    let choices = Choices { positions: POSITIONS, pooling: EncoderPooling::Mean, alpha: 0.5 };
+    let quantised = quantise(&bert, &head, &calibration, choices).unwrap();
+    for ids in &texts {
+        let expected = run(&quantised.section, Cpu::Scalar, ids);
+        for cpu in Cpu::all() {
+            let seen = quantised.integers_on(cpu).run(ids);
+            assert_eq!((seen.pooled, seen.scores), expected, "{cpu}");
+        }
+    }
+    let integers = quantised.integers();
+    for (number, (layer, scales)) in bert.layers.iter().zip(&quantised.scales.layers).enumerate() {
+        let [_, _, inner, _] = integers.weights(number);
+        for ((output, input), weight) in layer.inner.weight.indexed_iter() {
+            let step = scales.inner.sums[output] / scales.inner.input.scale[input];
+            let error = f64::from((weight - inner[input * INNER + output]).abs());
+            assert!(error < 0.501 * step, "layer {number}, {output} of {input}: {error}, a step is {step}");
+        }
+    }
+    for id in 0..ROWS {
+        let largest = bert.words.row(id).iter().fold(0.0f32, |most, x| most.max(x.abs()));
+        for (x, got) in bert.words.row(id).iter().zip(integers.word(id as u32)) {
+            assert!((x - got).abs() <= largest / 100.0, "word {id}: {x}, {got}");
+        }
+    }
+}
+
 #[test]
 fn fewer_tokens_are_fewer_positions() {
     let options = ImportOptions { max_tokens: 5, ..ImportOptions::default() };

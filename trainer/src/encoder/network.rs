@@ -222,7 +222,7 @@ impl Rest<'_> {
             None => linear(x, weight, Some(bias)),
             Some(tape) => match tape.next() {
                 Some(Record::Linear { input, output }) => {
-                    straight::linear(x, input.as_ref(), weight, bias, output)
+                    straight::linear(x, input.as_deref(), weight, bias, output)
                 }
                 _ => unreachable!("the tape is in the order of the forward pass"),
             },

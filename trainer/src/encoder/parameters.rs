@@ -4,11 +4,17 @@
 use std::fs;
 use std::path::Path;
 
+use rayon::prelude::*;
 use safetensors::tensor::SafeTensors;
 use typecase_convert::encoder::{Bert, HeadKind, ImportError, Layer, Linear, Norm, PoolingKind};
 
 use crate::error::TrainError;
 use crate::random::Random;
+
+/// Parameters before those of the first layer: positions, gain, offset.
+const EMBEDDING: usize = 3;
+/// Parameters of a layer: four matrices with their biases, two LayerNorms.
+const LAYER: usize = 12;
 
 /// A tensor that learns.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,14 +149,18 @@ impl Parameters {
 
     /// Puts the numbers of the network back into one of the same sizes.
     pub(super) fn write_to(&self, bert: &mut Bert) {
-        let mut list = self.list.iter();
-        let mut next = || list.next().map_or(&[][..], |parameter| parameter.numbers.as_slice());
+        let (embedding, list) = self.list.split_at(EMBEDDING);
+        let mut embedding = embedding.iter();
+        let mut next = || embedding.next().map_or(&[][..], |parameter| parameter.numbers.as_slice());
         copy(bert.words.iter_mut(), &self.words);
         copy(bert.positions.iter_mut(), next());
         copy(bert.norm.gain.iter_mut(), next());
         copy(bert.norm.offset.iter_mut(), next());
-        for layer in &mut bert.layers {
+        let layers = list.par_chunks(LAYER);
+        bert.layers.par_iter_mut().zip(layers).for_each(|(layer, list)| {
             let Layer { query, key, value, output, norm, inner, outer, norm_outer } = layer;
+            let mut list = list.iter();
+            let mut next = || list.next().map_or(&[][..], |parameter| parameter.numbers.as_slice());
             let width = query.bias.len();
             let (weights, biases) = (next(), next());
             for (part, linear) in [query, key, value].into_iter().enumerate() {
@@ -166,7 +176,7 @@ impl Parameters {
             put(outer, next(), next());
             copy(norm_outer.gain.iter_mut(), next());
             copy(norm_outer.offset.iter_mut(), next());
-        }
+        });
     }
 
     /// What follows the network, as it is written: outputs x inputs.

@@ -143,7 +143,7 @@ pub(super) enum Record {
     /// A layer: its input, if that is not the tensor itself, and its output.
     Linear {
         /// The narrow form of the stream.
-        input: Option<Values>,
+        input: Option<Box<Values>>,
         /// What the layer gives.
         output: Values,
     },

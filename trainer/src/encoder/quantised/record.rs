@@ -107,7 +107,7 @@ impl Recorder<'_> {
             None => &seen.stream,
         });
         records.push(Record::Linear {
-            input: Some(input),
+            input: Some(Box::new(input)),
             output: self.narrow_outputs(qkv, |seen| &seen.layers[number].qkv),
         });
         records.push(Record::Other(self.bytes(&output.input, |seen| &seen.layers[number].context)));
@@ -117,7 +117,7 @@ impl Recorder<'_> {
         records.push(Record::Other(self.stream(width, *between, |seen| &seen.layers[number].between)));
         let input = self.narrow(&inner.input, *between, |seen| &seen.layers[number].between);
         records.push(Record::Linear {
-            input: Some(input),
+            input: Some(Box::new(input)),
             output: self.narrow_outputs(inner, |seen| &seen.layers[number].inner),
         });
         records.push(Record::Other(self.bytes(&outer.input, |seen| &seen.layers[number].activated)));

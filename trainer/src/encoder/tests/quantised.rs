@@ -233,7 +233,7 @@ fn gradients_go_straight_through_what_is_rounded_and_stop_where_it_is_cut() {
             .0
             .iter()
             .flat_map(|record| match record {
-                Record::Linear { input, output } => vec![input.as_ref(), Some(output)],
+                Record::Linear { input, output } => vec![input.as_deref(), Some(output)],
                 Record::Other(values) => vec![Some(values)],
             })
             .collect();
