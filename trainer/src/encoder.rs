@@ -5,6 +5,7 @@
 //! texts -> ids, batches of one length   material.rs, batches.rs | loss and gradient   step.rs
 //! a student, cut from a larger network  shrink.rs, guide.rs     |
 //! in integers, as the case computes     quantised.rs            |
+//! words before classes                  masked.rs               |
 //! AdamW on the host                     optimiser.rs <--------+
 //! saved states, the best checkpoint     state.rs, checkpoint.rs; the loop itself: run.rs
 //! ```
@@ -16,6 +17,7 @@ mod checkpoint;
 mod fused;
 mod guide;
 mod kernels;
+mod masked;
 mod material;
 mod network;
 mod optimiser;
@@ -30,5 +32,5 @@ mod straight;
 #[cfg(test)]
 mod tests;
 
-pub use run::{FineTuned, train};
+pub use run::{FineTuned, Pretrained, pretrain, train};
 pub(crate) use score::Scorer;

@@ -34,7 +34,8 @@ pub use error::TrainError;
 pub use log::Event;
 pub use recipe::{
     AugmentationRecipe, ClassWeights, DataRecipe, DistillationRecipe, EncoderRecipe, EncoderTraining,
-    FreshRecipe, QuantisedTraining, Recipe, Schedule, ShrinkRecipe, TeacherRecipe, TrainRecipe,
+    FreshRecipe, PretrainingRecipe, QuantisedTraining, Recipe, Schedule, ShrinkRecipe, TeacherRecipe,
+    TrainRecipe,
 };
 pub use tokenizer::TokenizerRecipe;
 pub use train::{TrainOptions, Trained, train};

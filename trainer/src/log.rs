@@ -135,6 +135,17 @@ pub enum Event {
         /// Time that it took.
         seconds: f64,
     },
+    /// The run of an encoder that learnt words is over.
+    Pretrained {
+        /// Steps after which the network was the best.
+        step: u64,
+        /// Mean loss of the hidden pieces of the held-out texts, in nats.
+        validation_loss: f64,
+        /// Share of them that comes out right.
+        validation_accuracy: f64,
+        /// Wall clock since the run began or went on.
+        seconds: f64,
+    },
     /// The run of an encoder is over.
     EncoderDone {
         /// Steps after which the checkpoint was the best.

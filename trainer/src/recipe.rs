@@ -14,9 +14,12 @@ use crate::tokenizer::TokenizerRecipe;
 mod distillation;
 mod encoder;
 mod nearest;
+mod pretraining;
 
 pub use distillation::{AugmentationRecipe, DistillationRecipe, TeacherRecipe};
 pub use encoder::{EncoderRecipe, EncoderTraining, FreshRecipe, QuantisedTraining, Schedule, ShrinkRecipe};
+
+pub use pretraining::PretrainingRecipe;
 
 /// A whole recipe. Everything but the name and the data has a default.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +38,8 @@ pub struct Recipe {
     pub tokenizer: Option<TokenizerRecipe>,
     /// A pre-trained encoder to fine-tune, instead of a bag; of `train` only the seed counts then.
     pub encoder: Option<EncoderRecipe>,
+    /// The encoder learns its words from the texts instead of their classes.
+    pub pretraining: Option<PretrainingRecipe>,
     /// Teachers to learn from beside the labels.
     pub distillation: Option<DistillationRecipe>,
     /// Changed copies of the texts to learn from beside them.
@@ -238,6 +243,16 @@ impl Recipe {
         }
         if let Some(distillation) = &self.distillation {
             distillation.check(self.encoder.as_ref().is_some_and(|encoder| encoder.shrink.is_some()))?;
+        }
+        if let Some(pretraining) = &self.pretraining {
+            pretraining.check()?;
+            if self.encoder.is_none() {
+                return Err("pretraining found, it needs a table encoder".to_owned());
+            }
+            if self.distillation.is_some() || self.augmentation.is_some() {
+                let other = if self.distillation.is_some() { "distillation" } else { "augmentation" };
+                return Err(format!("pretraining and {other} found, words have no classes to be taught"));
+            }
         }
         self.augmentation.as_ref().map_or(Ok(()), AugmentationRecipe::check)?;
         if keep.contains(&0) || !keep.is_sorted_by(|a, b| a > b) {

@@ -84,6 +84,18 @@ pub(super) fn finish(out: &Path) -> Result<(), TrainError> {
     remove(out)
 }
 
+/// Removes what says classes, or said words, from the run's folder: what is left is a network.
+pub(super) fn drop_head(out: &Path) -> Result<(), TrainError> {
+    for name in [MARK, "head.safetensors"] {
+        let path = out.join(name);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(TrainError::io(path, e)),
+            _ => {}
+        }
+    }
+    sync(out).map_err(|e| TrainError::io(out, e))
+}
+
 /// Removes every checkpoint under a name of its own.
 pub(super) fn remove(out: &Path) -> Result<(), TrainError> {
     [BEST, NEW, OLD].iter().try_for_each(|name| clear(&out.join(name)))

@@ -84,7 +84,10 @@ impl Material {
             }
         };
         let ids = TextIds::compile(&tokenizer, encoder.max_tokens)?;
-        let copies = lesson.iter().flat_map(|lesson| &lesson.copies).map(|copy| (copy.as_str(), 0));
+        let lines =
+            recipe.pretraining.as_ref().map(|pretraining| pretraining.lines(options.data)).transpose()?;
+        let copies = lesson.iter().flat_map(|lesson| &lesson.copies).chain(lines.iter().flatten());
+        let copies = copies.map(|copy| (copy.as_str(), 0));
         let mut train = cut(&ids, &train.into_iter().chain(copies).collect::<Vec<_>>(), &bert)?;
         train.targets = lesson.as_ref().map(|lesson| Targets {
             hard: lesson.hard.clone(),

@@ -88,6 +88,21 @@ impl Leaves {
         dropped.pooled.iter().map(|keep| self.head(row.clone() * keep.clone(), rest.clone())).collect()
     }
 
+    /// What stands for pieces of words at some places, of parameters for words.
+    ///
+    /// # Shapes
+    /// `words`: (texts x tokens) x width; the answer: places x width.
+    pub(super) fn said(&self, batch: &Batch, words: Tensor<2>, places: &[usize]) -> Tensor<2> {
+        let mut rest = Rest { leaves: self.list.iter(), tape: None };
+        let states = self.states(batch, words, &mut rest, &[], &mut |_| {});
+        let places: Vec<i32> = places.iter().map(|place| *place as i32).collect();
+        let count = places.len();
+        let places = Tensor::from_data(TensorData::new(places, [count]), &states.device());
+        let row = fused::gelu(rest.linear(states.select(0, places)));
+        let nothing = row.zeros_like();
+        fused::norm(row, nothing, rest.vector(), rest.vector(), self.sizes.epsilon)
+    }
+
     fn head(&self, mut row: Tensor<2>, mut rest: Rest<'_>) -> Tensor<2> {
         if self.sizes.head == HeadKind::Mlp {
             row = fused::gelu(rest.linear(row));
@@ -248,11 +263,16 @@ pub(super) fn into_numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 
 /// The embeddings of the ids of a batch, row after row.
 pub(super) fn words_of(parameters: &Parameters, batch: &Batch) -> TensorData {
+    rows_of(parameters, &batch.ids)
+}
+
+/// The embeddings of ids, row after row.
+pub(super) fn rows_of(parameters: &Parameters, ids: &[u32]) -> TensorData {
     let width = parameters.sizes.width;
-    let mut rows = Vec::with_capacity(batch.ids.len() * width);
-    for id in &batch.ids {
+    let mut rows = Vec::with_capacity(ids.len() * width);
+    for id in ids {
         let start = *id as usize * width;
         rows.extend_from_slice(&parameters.words[start..start + width]);
     }
-    TensorData::new(rows, [batch.ids.len(), width])
+    TensorData::new(rows, [ids.len(), width])
 }

@@ -106,6 +106,20 @@ impl Parameters {
         Self { sizes, words: bert.words.iter().copied().collect(), list: list.0 }
     }
 
+    /// The network as it was pre-trained, with a layer of random numbers that says words: dense, GELU, LayerNorm.
+    pub(super) fn for_words(bert: &Bert, random: &mut Random) -> Self {
+        let mut parameters = Self::new(bert, PoolingKind::Mean, HeadKind::Linear, 1, random);
+        let Sizes { width, layers, .. } = parameters.sizes;
+        parameters.list.retain(|parameter| parameter.depth <= layers);
+        let mut list = List(parameters.list);
+        let dense: Vec<f32> = (0..width * width).map(|_| 0.02 * normal(random)).collect();
+        list.matrix("head.dense.weight".to_owned(), [width; 2], dense, layers + 1);
+        list.vector("head.dense.bias".to_owned(), vec![0.0; width], layers + 1);
+        list.vector("head.norm.gain".to_owned(), vec![1.0; width], layers + 1);
+        list.vector("head.norm.offset".to_owned(), vec![0.0; width], layers + 1);
+        Self { list: list.0, ..parameters }
+    }
+
     /// Reads the numbers of a checkpoint of the same sizes.
     pub(super) fn read_back(&mut self, folder: &Path) -> Result<(), TrainError> {
         let bert = Bert::load(folder)?;

@@ -14,12 +14,14 @@ use typecase_convert::encoder::{
 use super::batches::Texts;
 use super::checkpoint;
 use super::guide::Guide;
+use super::masked::{self, Masking, Said};
 use super::material::Material;
 use super::optimiser::{AdamW, Gradient, factor, frozen};
 use super::parameters::{Parameters, normal};
 use super::quantised::{self, QuantisedNetwork};
 use super::state::{self, Best, Position};
 use super::step::{self, Manner, Times};
+use crate::distil;
 use crate::error::TrainError;
 use crate::evaluate::Evaluation;
 use crate::log::Event;
@@ -50,7 +52,38 @@ pub fn train(
 ) -> Result<FineTuned, TrainError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.max(1)).build();
     let pool = pool.map_err(|e| TrainError::Threads(e.to_string()))?;
-    pool.install(|| Run::prepare(recipe, options, on_event)?.go_on())
+    pool.install(|| {
+        let mut run = Run::prepare(recipe, options, on_event)?;
+        run.go_on()?;
+        run.finish()
+    })
+}
+
+/// A finished run that learnt words.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pretrained {
+    /// Mean loss of the hidden pieces of the held-out texts, in nats, told from the whole vocabulary.
+    pub loss: f64,
+    /// Share of them that comes out right.
+    pub accuracy: f64,
+}
+
+/// Runs a recipe with `pretraining`: the run's folder becomes one of Hugging Face, which other recipes begin with.
+///
+/// # Errors
+/// As [`train`].
+pub fn pretrain(
+    recipe: &Recipe,
+    options: &TrainOptions<'_>,
+    on_event: &mut (dyn FnMut(&Event) + Send),
+) -> Result<Pretrained, TrainError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.max(1)).build();
+    let pool = pool.map_err(|e| TrainError::Threads(e.to_string()))?;
+    pool.install(|| {
+        let mut run = Run::prepare(recipe, options, on_event)?;
+        run.go_on()?;
+        run.finish_words()
+    })
 }
 
 struct Run<'a> {
@@ -61,6 +94,8 @@ struct Run<'a> {
     tell: Tell<'a>,
     /// What the teachers want.
     guide: Option<Guide>,
+    /// How words are hidden, if it is words that are learnt.
+    masking: Option<Masking>,
     started: Instant,
     /// What a saved state belongs to.
     digest: String,
@@ -127,11 +162,17 @@ impl<'a> Run<'a> {
             let reason = "a saved state found: go on with it, or remove it".to_owned();
             return Err(TrainError::Resume { path: state::path(out), reason });
         }
-        let tokenizer = encoder.network().join("tokenizer.json");
-        let tokenizer = fs::read_to_string(&tokenizer).map_err(|e| TrainError::io(tokenizer, e))?;
-        let bert = match &encoder.fresh {
-            Some(fresh) => made(fresh, encoder.max_tokens, &tokenizer, recipe.train.seed)?.map_err(bad)?,
-            None => Bert::load(encoder.network())?,
+        let tokenizer = || {
+            let path = encoder.network().join("tokenizer.json");
+            fs::read_to_string(&path).map_err(|e| TrainError::io(path, e))
+        };
+        let (bert, tokenizer) = match &encoder.fresh {
+            None => (Bert::load(encoder.network())?, tokenizer()?),
+            Some(fresh) => {
+                let tokenizer = tokenizer()?;
+                let bert = made(fresh, encoder.max_tokens, &tokenizer, recipe.train.seed)?;
+                (bert.map_err(bad)?, tokenizer)
+            }
         };
         let positions = bert.config.max_position_embeddings;
         if encoder.max_tokens as usize > positions {
@@ -156,7 +197,12 @@ impl<'a> Run<'a> {
         }
 
         let mut random = Random::new(recipe.train.seed);
-        let mut parameters = Parameters::new(&bert, encoder.pooling, encoder.head, labels.len(), &mut random);
+        let masking = recipe.pretraining.as_ref().map(|pretraining| Masking::new(pretraining, &tokenizer));
+        let masking = masking.transpose().map_err(bad)?;
+        let mut parameters = match masking {
+            Some(_) => Parameters::for_words(&bert, &mut random),
+            None => Parameters::new(&bert, encoder.pooling, encoder.head, labels.len(), &mut random),
+        };
         if encoder.keep_head {
             if let Some(reason) = check_head(encoder, &labels)? {
                 return Err(bad(reason));
@@ -186,6 +232,7 @@ impl<'a> Run<'a> {
             options,
             tell,
             guide,
+            masking,
             started,
             digest,
             tokenizer,
@@ -228,7 +275,7 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
-    fn go_on(mut self) -> Result<FineTuned, TrainError> {
+    fn go_on(&mut self) -> Result<(), TrainError> {
         loop {
             let step = self.optimiser.steps;
             if self.is_evaluated_at(step) && self.position.evaluated < step {
@@ -236,7 +283,7 @@ impl<'a> Run<'a> {
                 self.save()?;
             }
             if self.position.done {
-                return self.finish();
+                return Ok(());
             }
             if self.is_stopped() {
                 return Err(self.stopped());
@@ -281,8 +328,11 @@ impl<'a> Run<'a> {
                 guide: self.guide.as_ref(),
                 frozen,
             };
-            let (value, gradient) =
-                step::gradient(&self.parameters, &batch, manner, &mut random, &mut since.times);
+            let (parameters, times) = (&self.parameters, &mut since.times);
+            let (value, gradient) = match &self.masking {
+                None => step::gradient(parameters, &batch, manner, &mut random, times),
+                Some(masking) => masked::gradient(parameters, &batch, masking, manner, &mut random, times),
+            };
             let Some(gradient) = gradient else { return Err(self.diverged("loss", value)) };
             loss += value / batches.len() as f64;
             since.tokens += batch.lengths.iter().sum::<usize>();
@@ -377,19 +427,23 @@ impl<'a> Run<'a> {
         let ranges = self.position.ranges.as_ref();
         let quantised = in_integers(parameters, &mut self.bert, ranges, self.trained.max_tokens)?;
         let stop = || stop.load(Ordering::Relaxed);
-        let logits = match &quantised {
-            Some(network) => network.logits(&self.validation, &stop),
-            None => step::logits(parameters, &self.validation, &stop),
-        };
-        let Some(logits) = logits else { return Err(self.stopped()) };
         let labels = &self.validation.labels;
-        let temperature = calibrate::temperature(&logits, labels);
-        let loss = calibrate::mean_loss(&logits, labels, 1.0);
+        let measured = match &self.masking {
+            Some(masking) => {
+                masked::evaluate(parameters, &self.validation, masking, &stop).map(Measured::from)
+            }
+            None => {
+                let logits = match &quantised {
+                    Some(network) => network.logits(&self.validation, &stop),
+                    None => step::logits(parameters, &self.validation, &stop),
+                };
+                logits.map(|logits| Measured::new(&logits, labels))
+            }
+        };
+        let Some(Measured { loss, accuracy, temperature }) = measured else { return Err(self.stopped()) };
         if !loss.is_finite() {
             return Err(self.diverged("validation loss", loss));
         }
-        let evaluation = evaluate(self.name, &self.trained.labels, &logits, labels, temperature)?;
-        let accuracy = evaluation.accuracy;
         let better = self
             .position
             .best
@@ -466,6 +520,22 @@ impl<'a> Run<'a> {
         Ok(FineTuned { trained, evaluation })
     }
 
+    /// Leaves the best network in the run's folder, without what said words.
+    fn finish_words(mut self) -> Result<Pretrained, TrainError> {
+        let out = self.options.out;
+        checkpoint::finish(out)?;
+        checkpoint::drop_head(out)?;
+        state::remove(out)?;
+        let best = self.position.best.unwrap_or(Best { step: self.steps, accuracy: 0.0, loss: f64::NAN });
+        self.tell.tell(&Event::Pretrained {
+            step: best.step,
+            validation_loss: best.loss,
+            validation_accuracy: best.accuracy,
+            seconds: self.started.elapsed().as_secs_f64(),
+        })?;
+        Ok(Pretrained { loss: best.loss, accuracy: best.accuracy })
+    }
+
     fn is_stopped(&self) -> bool {
         self.options.stop.load(Ordering::Relaxed)
     }
@@ -521,6 +591,32 @@ fn check_head(encoder: &EncoderRecipe, labels: &[String]) -> Result<Option<Strin
         };
         format!("{} found with encoder.keep_head, the checkpoint has {}", said(found), said(allowed))
     }))
+}
+
+/// How good a network is on the held-out texts.
+struct Measured {
+    loss: f64,
+    accuracy: f64,
+    temperature: f32,
+}
+
+impl Measured {
+    fn new(logits: &[Vec<f32>], labels: &[u32]) -> Self {
+        let classes = logits.first().map_or(1, Vec::len);
+        let found = distil::labels(&logits.concat(), classes);
+        let right = found.iter().zip(labels).filter(|(found, label)| found == label);
+        Self {
+            loss: calibrate::mean_loss(logits, labels, 1.0),
+            accuracy: right.count() as f64 / labels.len().max(1) as f64,
+            temperature: calibrate::temperature(logits, labels),
+        }
+    }
+}
+
+impl From<Said> for Measured {
+    fn from(said: Said) -> Self {
+        Self { loss: said.loss, accuracy: said.accuracy, temperature: 1.0 }
+    }
 }
 
 /// The network of the case, where there are ranges.

@@ -242,7 +242,7 @@ fn targets(batch: &Batch, classes: usize, smoothing: f64) -> TensorData {
 }
 
 /// The gradients of the rows of a batch, summed by word in the order of the batch.
-fn by_word(batch: &Batch, rows: &[f32], width: usize) -> BTreeMap<u32, Vec<f32>> {
+pub(super) fn by_word(batch: &Batch, rows: &[f32], width: usize) -> BTreeMap<u32, Vec<f32>> {
     let mut sums: BTreeMap<u32, Vec<f32>> = BTreeMap::new();
     for place in batch.places() {
         let row = &rows[place * width..(place + 1) * width];

@@ -24,6 +24,7 @@ mod quantised;
 mod regularised;
 mod runs;
 mod students;
+mod words;
 
 const WIDTH: usize = 16;
 const INNER: usize = 24;

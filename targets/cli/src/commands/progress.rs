@@ -96,6 +96,15 @@ impl Progress {
                     if *best { ", the best" } else { "" }
                 ));
             }
+            Event::Pretrained { step, validation_loss, validation_accuracy, seconds } => {
+                if let Some(bar) = &self.bar {
+                    bar.finish_and_clear();
+                }
+                self.line(format!(
+                    "done: the network of step {step}, held-out pieces {:.1} % right, loss {validation_loss:.3}, {seconds:.0} s",
+                    validation_accuracy * 100.0
+                ));
+            }
             Event::EncoderDone { step, validation_accuracy, ci95, ece, temperature, seconds } => {
                 if let Some(bar) = &self.bar {
                     bar.finish_and_clear();

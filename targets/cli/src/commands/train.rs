@@ -98,7 +98,11 @@ impl Train {
         let progress = Progress::new();
         learn(&recipe, &options, &progress)?;
         outln!("{}", out.display());
-        eprintln!("next: typecase convert {} -o {}.case", out.display(), recipe.name);
+        if recipe.pretraining.is_some() {
+            eprintln!("next: typecase train --recipe FILE --encoder {}", out.display());
+        } else {
+            eprintln!("next: typecase convert {} -o {}.case", out.display(), recipe.name);
+        }
         Ok(())
     }
 }
@@ -123,6 +127,10 @@ impl Train {
 
 #[cfg(feature = "encoders")]
 fn learn(recipe: &Recipe, options: &TrainOptions<'_>, progress: &Progress) -> Result<(), Failure> {
+    if recipe.pretraining.is_some() {
+        typecase_train::encoder::pretrain(recipe, options, &mut |event| progress.show(event))?;
+        return Ok(());
+    }
     if recipe.encoder.is_some() {
         typecase_train::encoder::train(recipe, options, &mut |event| progress.show(event))?;
         return Ok(());
