@@ -52,6 +52,7 @@ fn what_is_asked_for_stands_under_a_key_of_its_own() {
         before = probability;
     }
     noise_has_its_keys(&found["noise"]);
+    assert!(found["noise"]["items"].as_array().unwrap().len() <= 4);
     let rows = found["robustness"]["rows"].as_array().unwrap();
     assert_eq!((rows.len(), &found["robustness"]["seed"]), (12, &1.into()));
     let keys = [("corruption", 's'), ("rate", 'n'), ("accuracy", 'n'), ("ci95", 'a'), ("unchanged", 'n')];
@@ -77,9 +78,7 @@ fn what_is_asked_for_stands_under_a_key_of_its_own() {
 fn noise_has_its_keys(noise: &Value) {
     let keys = [("candidates", 'i'), ("thresholds", 'a'), ("confident_joint", 'a'), ("items", 'a')];
     has_keys(noise, &keys);
-    let items = noise["items"].as_array().unwrap();
-    assert_eq!(items.len(), 4);
-    for item in items {
+    for item in noise["items"].as_array().unwrap() {
         has_keys(
             item,
             &[
@@ -92,6 +91,36 @@ fn noise_has_its_keys(noise: &Value) {
             ],
         );
     }
+}
+
+#[test]
+fn labels_that_were_changed_are_found() {
+    let sandbox = with_case();
+    let mut rows: Vec<String> = SAMPLE_CSV.lines().map(str::to_owned).collect();
+    for row in &mut rows[..8] {
+        // A row begins with its class in quotes.
+        let class: u32 = row[1..2].parse().unwrap();
+        row.replace_range(1..2, &(class % 4 + 1).to_string());
+    }
+    sandbox.write("noisy.csv", rows.join("\n"));
+    let noise = &figures(&sandbox, "eval --data noisy.csv --noise 6 --json")["noise"];
+    noise_has_its_keys(noise);
+    let items = noise["items"].as_array().unwrap();
+    assert_eq!(items.len(), 6);
+    let mut before = 0.0;
+    for item in items {
+        assert!(item["item"].as_u64().unwrap() < 8, "{item} was not changed");
+        assert_ne!(item["given"], item["suggested"]);
+        let probability = item["given_probability"].as_f64().unwrap();
+        assert!(probability >= before, "the least probable first");
+        before = probability;
+    }
+    let joint: u64 =
+        noise["confident_joint"].as_array().unwrap().iter().enumerate().fold(0, |sum, (given, row)| {
+            let row = row.as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).enumerate();
+            sum + row.filter(|(class, _)| *class != given).map(|(_, n)| n).sum::<u64>()
+        });
+    assert_eq!(noise["candidates"], joint);
 }
 
 #[test]

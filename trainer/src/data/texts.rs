@@ -25,29 +25,30 @@ pub struct Texts {
 /// As [`load`], but for labels.
 pub fn texts(path: &Path, options: &ReadOptions) -> Result<Texts, DataError> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt")) {
-        return lines(path);
+        return lines(path, options.skip_bad_rows);
     }
     let loaded = load(path, &ReadOptions { unlabelled: true, ..options.clone() })?;
     let texts = loaded.dataset.items.into_iter().map(|item| item.text).collect();
     Ok(Texts { texts, skipped: loaded.skipped })
 }
 
-fn lines(path: &Path) -> Result<Texts, DataError> {
+fn lines(path: &Path, skip_bad_rows: bool) -> Result<Texts, DataError> {
     let file = path.display().to_string();
     let opened = File::open(path).map_err(|source| DataError::io(&file, source))?;
-    let mut texts = Vec::new();
+    let (mut texts, mut skipped) = (Vec::new(), 0);
     for (line, bytes) in (1..).zip(BufReader::new(opened).split(b'\n')) {
         let bytes = bytes.map_err(|source| DataError::io(&file, source))?;
-        let text = String::from_utf8(bytes).map_err(|error| DataError::InvalidUtf8Line {
-            file: file.clone(),
-            line,
-            byte: error.utf8_error().valid_up_to(),
-        })?;
-        if !text.trim().is_empty() {
-            texts.push(text.trim_end_matches('\r').to_owned());
+        match String::from_utf8(bytes) {
+            Ok(text) if text.trim().is_empty() => {}
+            Ok(text) => texts.push(text.trim_end_matches('\r').to_owned()),
+            Err(_) if skip_bad_rows => skipped += 1,
+            Err(error) => {
+                let byte = error.utf8_error().valid_up_to();
+                return Err(DataError::InvalidUtf8Line { file, line, byte });
+            }
         }
     }
-    if texts.is_empty() { Err(DataError::Empty { file }) } else { Ok(Texts { texts, skipped: 0 }) }
+    if texts.is_empty() { Err(DataError::Empty { file }) } else { Ok(Texts { texts, skipped }) }
 }
 
 #[cfg(test)]
@@ -79,6 +80,18 @@ mod tests {
         for (name, content, columns) in table {
             assert_eq!(of(name, content, columns).unwrap(), ["a b", "c d"], "{name} {content:?}");
         }
+    }
+
+    #[test]
+    fn lines_that_are_no_text_are_counted_where_that_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.txt");
+        std::fs::write(&path, b"a\nb \xFF\nc\n").unwrap();
+        let options = ReadOptions { skip_bad_rows: true, ..ReadOptions::default() };
+        let found = texts(&path, &options).unwrap();
+        assert_eq!((found.texts, found.skipped), (vec!["a".to_owned(), "c".to_owned()], 1));
+        let error = texts(&path, &ReadOptions::default()).unwrap_err().to_string();
+        assert!(error.ends_with("x.txt, line 2: invalid UTF-8 at byte 2 of the line"), "{error}");
     }
 
     #[test]
