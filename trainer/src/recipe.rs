@@ -246,8 +246,12 @@ impl Recipe {
         }
         if let Some(pretraining) = &self.pretraining {
             pretraining.check()?;
-            if self.encoder.is_none() {
+            let Some(encoder) = &self.encoder else {
                 return Err("pretraining found, it needs a table encoder".to_owned());
+            };
+            if encoder.training.quantised.is_some() || encoder.keep_head {
+                let other = if encoder.keep_head { "keep_head" } else { "training.quantised" };
+                return Err(format!("pretraining and encoder.{other} found, words have no head of a case"));
             }
             if self.distillation.is_some() || self.augmentation.is_some() {
                 let other = if self.distillation.is_some() { "distillation" } else { "augmentation" };

@@ -45,8 +45,12 @@ pub(super) fn of(
     }
     fs::create_dir_all(&asking.folder).map_err(|e| TrainError::io(&asking.folder, e))?;
     let part = asking.folder.join(name + ".part");
-    let mut file = File::options().create(true).read(true).append(true).open(&part);
-    let file = file.as_mut().map_err(|e| TrainError::io(&part, std::io::Error::from(e.kind())))?;
+    let mut file = File::options()
+        .create(true)
+        .read(true)
+        .append(true)
+        .open(&part)
+        .map_err(|e| TrainError::io(&part, e))?;
     if file.try_lock().is_err() {
         let reason = "another run is at work on these scores: wait for it, then start again".to_owned();
         return Err(TrainError::Resume { path: part, reason });
@@ -58,7 +62,8 @@ pub(super) fn of(
         file.set_len(0).and_then(|()| file.write_all(&header)).map_err(|e| TrainError::io(&part, e))?;
     }
     // A crash may leave a part of a row.
-    bytes.truncate(bytes.len().min(whole) - (bytes.len().min(whole) - HEADER) % row_bytes);
+    let rows_kept = (bytes.len().min(whole) - HEADER) / row_bytes;
+    bytes.truncate(HEADER + rows_kept * row_bytes);
     file.set_len(bytes.len() as u64).map_err(|e| TrainError::io(&part, e))?;
 
     let started = Instant::now();

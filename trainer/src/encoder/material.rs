@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use sha2::{Digest, Sha256};
 use typecase_convert::encoder::{Bert, TextIds};
 
 use super::batches::{Targets, Texts};
@@ -13,7 +14,7 @@ use crate::distil;
 use crate::error::TrainError;
 use crate::log::Event;
 use crate::recipe::{EncoderRecipe, Recipe};
-use crate::train::{Read, TrainOptions};
+use crate::train::{Read, TrainOptions, hex};
 
 /// Everything that a run reads, made ready.
 pub(super) struct Material {
@@ -108,6 +109,10 @@ impl Material {
         if let Some(lesson) = &lesson {
             lesson.describe(&mut provenance);
             digest += &lesson.digest;
+        }
+        if let Some(lines) = &lines {
+            provenance.insert("more_texts".to_owned(), lines.len().to_string());
+            digest += &hex(&Sha256::digest(lines.join("\n")));
         }
         Ok(Self {
             bert,

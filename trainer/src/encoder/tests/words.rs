@@ -44,7 +44,7 @@ fn the_loss_of_words_falls_as_fast_as_its_gradient_says() {
         let masking = masking(candidates);
         let mut parameters = words();
         let (first, gradient) = loss(&parameters, &masking);
-        let step = 1e-3f32;
+        let step = 1e-4f32;
         let mut expected = 0.0f64;
         for (parameter, gradient) in parameters.list.iter_mut().zip(&gradient.list) {
             for (x, g) in parameter.numbers.iter_mut().zip(gradient.as_ref().unwrap()) {
@@ -100,8 +100,8 @@ fn a_network_learns_its_words_goes_on_bit_for_bit_and_is_what_others_begin_with(
     fs::write(network.join("tokenizer.json"), with_mask()).unwrap();
     let text = "name = \"words\"\n[data]\ntrain = [\"texts.csv\"]\nvalidation_share = 0.2\n[pretraining]\n\
                 texts = [\"more.txt\"]\nmasked = 0.3\ncandidates = 16\n[encoder]\nfolder = \"n\"\nmax_tokens = 12\n\
-                [encoder.fresh]\nlayers = 1\nwidth = 16\ninner = 32\nheads = 2\n[encoder.training]\nepochs = 25\n\
-                batch = 8\nrate = 5e-3\ndropout = 0.0\nlog_every = 5\nevaluate_every = 200";
+                [encoder.fresh]\nlayers = 1\nwidth = 16\ninner = 32\nheads = 2\n[encoder.training]\nepochs = 60\n\
+                batch = 8\nrate = 1e-2\ndropout = 0.0\nlog_every = 5\nevaluate_every = 200";
     let mut recipe = Recipe::parse(text, Path::new("r.toml")).unwrap();
     recipe.encoder.as_mut().unwrap().found = Some(network);
     let run = |out: &Path, resume: bool, stop_at: Option<u64>| {
