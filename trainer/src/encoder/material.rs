@@ -1,6 +1,8 @@
 //! What a run starts from: the network that learns, texts as its ids, and what its teachers want.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
@@ -13,7 +15,7 @@ use crate::data::stratified_split;
 use crate::distil;
 use crate::error::TrainError;
 use crate::log::Event;
-use crate::recipe::{EncoderRecipe, Recipe};
+use crate::recipe::{EncoderRecipe, PretrainingRecipe, Recipe};
 use crate::train::{Read, TrainOptions, hex};
 
 /// Everything that a run reads, made ready.
@@ -86,7 +88,7 @@ impl Material {
         };
         let ids = TextIds::compile(&tokenizer, encoder.max_tokens)?;
         let lines =
-            recipe.pretraining.as_ref().map(|pretraining| pretraining.lines(options.data)).transpose()?;
+            recipe.pretraining.as_ref().map(|pretraining| lines(pretraining, options.data)).transpose()?;
         let copies = lesson.iter().flat_map(|lesson| &lesson.copies).chain(lines.iter().flatten());
         let copies = copies.map(|copy| (copy.as_str(), 0));
         let mut train = cut(&ids, &train.into_iter().chain(copies).collect::<Vec<_>>(), &bert)?;
@@ -127,6 +129,16 @@ impl Material {
             cutting,
         })
     }
+}
+
+/// The texts of the files with one a line.
+fn lines(recipe: &PretrainingRecipe, folder: &Path) -> Result<Vec<String>, TrainError> {
+    let mut lines = Vec::new();
+    for path in recipe.texts.iter().map(|file| folder.join(file)) {
+        let text = fs::read_to_string(&path).map_err(|e| TrainError::io(path, e))?;
+        lines.extend(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
+    }
+    Ok(lines)
 }
 
 fn cut(ids: &TextIds, texts: &[(&str, u32)], bert: &Bert) -> Result<Texts, TrainError> {

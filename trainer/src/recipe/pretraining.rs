@@ -1,6 +1,6 @@
 //! The table `[pretraining]` of a recipe: an encoder learns its words from texts before it learns classes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,16 +35,5 @@ impl PretrainingRecipe {
             return Err(format!("pretraining.candidates {found} found, allowed are 2 to {}", 1 << 20));
         }
         Ok(())
-    }
-
-    /// The lines of the files, which stand beside the folder of the data.
-    pub(crate) fn lines(&self, folder: &Path) -> Result<Vec<String>, crate::TrainError> {
-        let mut lines = Vec::new();
-        for file in &self.texts {
-            let path = folder.join(file);
-            let text = std::fs::read_to_string(&path).map_err(|e| crate::TrainError::io(path, e))?;
-            lines.extend(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
-        }
-        Ok(lines)
     }
 }
