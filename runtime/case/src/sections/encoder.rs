@@ -584,7 +584,7 @@ mod tests {
                 block(&|_| i8::MAX),
                 block(&|_| i8::MIN),
                 block(&|_| -i8::MAX),
-                block(&|at| at.wrapping_mul(0x9e37_79b9).to_be_bytes()[4].cast_signed()),
+                block(&|at| at.wrapping_mul(0x9e37_79b9).to_le_bytes()[2].cast_signed()),
                 block(&|at| if at + 1 == groups * 64 { i8::MIN } else { 1 }),
             ];
             for block in blocks {
