@@ -139,6 +139,15 @@ fn recipes(sandbox: &Sandbox) {
         ("encoder-key.toml", "[encoder]\nfolder = \"network\"\n[encoder.training]\nlabel_smooting = 0.1\n"),
         ("encoder-pooling.toml", "[encoder]\nfolder = \"network\"\npooling = \"men\"\n"),
         ("encoder-rate.toml", "[encoder]\nfolder = \"network\"\n[encoder.training]\nrate = 2.0\n"),
+        ("encoder-layers.toml", "[encoder]\nfolder = \"network\"\n[encoder.shrink]\nlayers = [4, 2]\n"),
+        ("encoder-fresh.toml", "[encoder]\nfolder = \"network\"\nfresh = { layers = 2, width = 16 }\n"),
+        ("no-teacher.toml", "[distillation]\nteachers = []\n"),
+        ("absent-teacher.toml", "[distillation]\nteachers = [{ path = \"nowhere.case\" }]\n"),
+        ("no-model-teacher.toml", "[distillation]\nteachers = [{ path = \"folder\" }]\n"),
+        ("states-of-a-bag.toml", "[distillation]\nteachers = [{ path = \"t.case\" }]\nstates = 1.0\n"),
+        ("copies.toml", "[augmentation]\ncopies = 0\n"),
+        ("splice.toml", "[augmentation]\nsplice = 0.6\ncut = 0.6\n"),
+        ("words-of-a-bag.toml", "[pretraining]\n"),
     ];
     table.iter().for_each(|(name, more)| sandbox.write(name, format!("{RECIPE}{more}")));
     let encoder = "name = \"e\"\nlabels = [\"a\", \"b\", \"c\"]\npooling = \"mean\"\nhead = \"linear\"\n\

@@ -21,6 +21,9 @@ mod libtest;
 /// The environment variable that gives the tests the path of the built command.
 pub const TYPECASE_BIN: &str = "TYPECASE_BIN";
 
+/// The heading of the tests that need burn.
+const ENCODERS: &str = "tests of the training of encoders";
+
 /// Packages that must build alone, without a standard library.
 const NO_STD_PACKAGES: &[&str] = &["typecase-text", "typecase-case", "typecase-kernels", "typecase-engine"];
 
@@ -161,6 +164,7 @@ impl Run<'_> {
         self.step("no_std, bare metal", Run::bare_metal)?;
         self.step("targets that are workspaces of their own", Run::other_workspaces)?;
         self.tests(&[])?;
+        self.encoders()?;
         self.step("documentation", Run::documentation)?;
         self.step("licences and sources", Run::deny)
     }
@@ -265,27 +269,43 @@ impl Run<'_> {
 
     /// The test suite, which counts each of its tests.
     fn tests(&mut self, filter: &[&str]) -> Result<()> {
-        println!("\n==> tests");
+        let mut suite = cargo(self.root);
+        suite.args(["test", "--workspace", "--no-fail-fast"]);
+        if !filter.is_empty() {
+            suite.arg("--").args(filter);
+        }
+        self.suite("tests", suite)
+    }
+
+    /// Tests of the training of encoders: the library that they stand on takes minutes to build.
+    fn encoders(&mut self) -> Result<()> {
+        if env::var_os("CI").is_none() {
+            let why =
+                "minutes to build; `cargo test --release -p typecase-train --features encoders` runs them";
+            return self.step(ENCODERS, |_| Ok(Outcome::Skipped(why.to_owned())));
+        }
+        let mut suite = cargo(self.root);
+        suite.args(["test", "--package", "typecase-train", "--features", "encoders", "--no-fail-fast"]);
+        suite.args(["--lib", "encoder::"]);
+        self.suite(ENCODERS, suite)
+    }
+
+    /// Runs tests, and counts each of them.
+    fn suite(&mut self, name: &str, mut suite: Command) -> Result<()> {
+        println!("\n==> {name}");
         let start = Instant::now();
         let log = self.target.join("typecase-skips.log");
         fs::create_dir_all(&self.target)
             .with_context(|| format!("{}: cannot create", self.target.display()))?;
         fs::write(&log, "").with_context(|| format!("{}: cannot write", log.display()))?;
-        let mut suite = cargo(self.root);
-        suite
-            .args(["test", "--workspace", "--no-fail-fast"])
-            .env(SKIP_LOG, &log)
-            .env(TYPECASE_BIN, self.binary());
+        suite.env(SKIP_LOG, &log).env(TYPECASE_BIN, self.binary());
         if let Some(full) = &self.full {
             suite.env(full::TYPECASE_FULL_BIN, full);
-        }
-        if !filter.is_empty() {
-            suite.arg("--").args(filter);
         }
         let (counts, ended_well) = libtest::run(&mut suite)?;
         let reported = fs::read_to_string(&log).with_context(|| format!("{}: cannot read", log.display()))?;
         self.tally.add_tests(counts, ended_well, reported.lines().map(str::to_owned).collect());
-        println!("<== tests ({:.1} s)", start.elapsed().as_secs_f64());
+        println!("<== {name} ({:.1} s)", start.elapsed().as_secs_f64());
         Ok(())
     }
 

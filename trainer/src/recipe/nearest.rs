@@ -5,10 +5,11 @@ pub(super) fn with_nearest(message: &str) -> String {
     let mut names = message.split('`').skip(1).step_by(2);
     let unknown = ["unknown field ", "unknown variant "].iter().any(|start| message.starts_with(start));
     let Some(found) = names.next().filter(|_| unknown) else { return message.to_owned() };
-    let nearest = names.map(|name| (distance(found, name), name)).min();
+    // Of equally near ones the shortest.
+    let nearest = names.map(|name| (distance(found, name), name.len(), name)).min();
     match nearest {
         // Names that share less than half of their letters have nothing to do with each other.
-        Some((distance, name)) if 2 * distance <= found.len().max(name.len()) => {
+        Some((distance, _, name)) if 2 * distance <= found.len().max(name.len()) => {
             format!("{message}; the nearest is `{name}`")
         }
         _ => message.to_owned(),
