@@ -4,6 +4,7 @@
 //! files -> data.rs -> corpus.rs -> bag.rs: [select.rs -> dual.rs] per stage -> Checkpoint -> typecase-convert
 //!          readers    hashed       which     dual coordinate
 //!          split      features     features  descent
+//!             `-> distil.rs: changed copies, teachers --^
 //! ```
 //! [`train`] runs a [`Recipe`] (a TOML file) and leaves a folder with a checkpoint, the validation split, and a log.
 //! The same recipe, data and seed give the same bytes, on any number of threads; an interrupted run goes on bit for
