@@ -185,3 +185,46 @@ impl Pair {
         largest
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::{Corpus, FeatureIndex};
+
+    #[test]
+    fn a_text_that_is_a_member_by_a_share_has_the_score_that_costs_least() {
+        let cutter = typecase_convert::Cutter::new(&typecase_convert::TextSettings::default(), None).unwrap();
+        let corpus = Corpus::new(&cutter, &["word"], vec![0]);
+        let feature = corpus.frequent(&[0], 1)[0];
+        let index = FeatureIndex::new(&[feature]);
+        let rows = corpus.matrix(&[0], &index, &[1.0]);
+        let squares = squares(&rows);
+        for (cost, target) in [(0.5f32, 0.7f32), (2.0, 0.5), (2.0, 0.0), (8.0, 1.0)] {
+            let targets = [target, 1.0 - target];
+            let problem = Problem {
+                rows: &rows,
+                labels: &[0],
+                targets: Some(&targets),
+                classes: 2,
+                costs: &[cost],
+                offset: 0.0,
+            };
+            let mut model = Model::new(2, 1, 1);
+            for _ in 0..200 {
+                model.sweep(&problem, &squares, &[0]);
+            }
+            // Where the slope of w^2 / 2 + c (t (1 - w)^2 + (1 - t) (1 + w)^2) is 0.
+            let expected = 2.0 * cost * (2.0 * target - 1.0) / (1.0 + 2.0 * cost);
+            assert!((model.weight(0, 0) - expected).abs() < 1e-5, "{} {expected}", model.weight(0, 0));
+            assert!((model.weight(0, 1) + expected).abs() < 1e-5);
+            // A label is a share of 1.
+            if target == 1.0 {
+                let mut by_label = Model::new(2, 1, 1);
+                (0..200).for_each(|_| {
+                    drop(by_label.sweep(&Problem { targets: None, ..problem }, &squares, &[0]))
+                });
+                assert_eq!(by_label, model);
+            }
+        }
+    }
+}

@@ -105,6 +105,7 @@ fn run(
         return Err(TrainError::Recipe { path: recipe.name.clone().into(), reason });
     }
     tell(&Event::Data { train: train.len(), validation: validation.len(), skipped, sha256: sha256.clone() })?;
+    let train_items = train.len();
     let lesson = distil::prepare(recipe, &dataset, &train, options, &mut tell)?;
     let targets = lesson.as_ref().map(|lesson| lesson.mixed(recipe));
     let copies = lesson.as_ref().map_or(&[][..], |lesson| lesson.copies.as_slice());
@@ -112,11 +113,10 @@ fn run(
     let mut labels = labels;
     if let Some(targets) = &targets {
         let wanted = distil::labels(targets, classes);
-        let own = train.len();
         train.extend((0u32..).take(texts.len() + copies.len()).skip(texts.len()));
         texts.extend(copies.iter().map(String::as_str));
-        train[..own].iter().zip(&wanted).for_each(|(&item, &label)| labels[item as usize] = label);
-        labels.extend(&wanted[own..]);
+        train[..train_items].iter().zip(&wanted).for_each(|(&item, &label)| labels[item as usize] = label);
+        labels.extend(&wanted[train_items..]);
     }
     let run = run_digest(recipe, &sha256, lesson.as_ref())?;
     let resumed = if options.resume { Some(State::load(out, &run, classes, train.len())?) } else { None };
@@ -180,7 +180,7 @@ fn run(
             ("data".to_owned(), files.join(", ")),
             ("data_sha256".to_owned(), sha256),
             ("seed".to_owned(), recipe.train.seed.to_string()),
-            ("train_items".to_owned(), train.len().to_string()),
+            ("train_items".to_owned(), train_items.to_string()),
             ("trainer".to_owned(), concat!("typecase-train ", env!("CARGO_PKG_VERSION")).to_owned()),
             ("recipe_sha256".to_owned(), recipe_sha256),
         ]),
