@@ -220,9 +220,10 @@ mod tests {
             // A label is a share of 1.
             if target == 1.0 {
                 let mut by_label = Model::new(2, 1, 1);
-                (0..200).for_each(|_| {
-                    drop(by_label.sweep(&Problem { targets: None, ..problem }, &squares, &[0]))
-                });
+                let labelled = Problem { targets: None, ..problem };
+                for _ in 0..200 {
+                    by_label.sweep(&labelled, &squares, &[0]);
+                }
                 assert_eq!(by_label, model);
             }
         }
