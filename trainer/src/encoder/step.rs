@@ -63,6 +63,10 @@ pub(super) fn gradient(
             (leaves(&network.parameters).with_tape(Some(tape)), network.words(batch))
         }
     };
+    let showing = Instant::now();
+    let example = guide.map(|guide| guide.example(batch, &device));
+    times.forward += showing.elapsed();
+    started += showing.elapsed();
     let pass = Pass {
         batch,
         leaves,
@@ -73,7 +77,7 @@ pub(super) fn gradient(
         ),
         focal: training.focal as f32,
         consistency: training.consistency as f32,
-        example: guide.map(|guide| guide.example(batch, &device)),
+        example,
     };
     let learns_words = frozen == 0 && !training.frozen_words;
     let watches_words = learns_words || training.adversarial > 0.0;
