@@ -4,7 +4,7 @@ use typecase_case::sections::golden::{self, NewVector};
 use typecase_case::sections::text::{TextSpec, Units};
 use typecase_case::sections::{labels, provenance};
 use typecase_case::{Kind, Writer};
-use typecase_engine::{Calibration, Case, UNICODE_VERSION};
+use typecase_engine::{Buffers, Calibration, Case, UNICODE_VERSION};
 use typecase_text::vocabulary::Builder;
 
 use crate::checkpoint::Checkpoint;
@@ -13,7 +13,7 @@ use crate::gate::{self, Report, Side};
 use crate::paired::Paired;
 use crate::parent::Parent;
 use crate::quantise::{self, Quantised};
-use crate::runner::{Runner, Scratch};
+use crate::runner::Runner;
 use crate::{Options, calibrate};
 
 /// Texts of the golden vectors if the options name none.
@@ -110,7 +110,7 @@ pub(crate) fn case(
 
     // The last word is the engine's: the bytes open, and every golden vector comes out exactly.
     let shipped = Case::parse(bytes.as_slice())?;
-    shipped.verify(&mut Scratch::of(&shipped).memory())?;
+    shipped.verify(&mut Buffers::new(&shipped.cost()).memory())?;
 
     let report = Report {
         name: checkpoint.name.clone(),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use typecase_case::sections::golden::NewVector;
-use typecase_engine::{Case, Cell, Memory, classify};
+use typecase_engine::{Buffers, Case, classify};
 
 use crate::error::ConvertError;
 
@@ -52,56 +52,29 @@ impl Shipped {
 /// A case with memory to run it.
 pub(crate) struct Runner<'c> {
     case: &'c Case<Vec<u8>>,
-    scratch: Scratch,
+    buffers: Buffers,
 }
 
 impl<'c> Runner<'c> {
     pub(crate) fn new(case: &'c Case<Vec<u8>>) -> Self {
-        Self { case, scratch: Scratch::of(case) }
+        Self { case, buffers: Buffers::new(&case.cost()) }
     }
 
     /// Every golden vector comes out exactly.
     pub(crate) fn verify(&mut self) -> Result<u32, typecase_engine::Error> {
-        self.case.verify(&mut self.scratch.memory())
+        self.case.verify(&mut self.buffers.memory())
     }
 
     pub(crate) fn vector(&mut self, text: &[u8]) -> NewVector {
-        let verdict = classify(self.case, text, self.scratch.memory());
+        let verdict = classify(self.case, text, self.buffers.memory());
         let (count, scores) = (verdict.tokens as usize, verdict.scores.to_vec());
-        NewVector { text: text.to_vec(), ids: self.scratch.ids[..count].to_vec(), scores }
+        NewVector { text: text.to_vec(), ids: self.buffers.ids[..count].to_vec(), scores }
     }
 
     /// Logits before temperature, and the label.
     pub(crate) fn logits(&mut self, text: &str) -> (Vec<f32>, u32) {
-        let verdict = classify(self.case, text.as_bytes(), self.scratch.memory());
+        let verdict = classify(self.case, text.as_bytes(), self.buffers.memory());
         let scale = verdict.score_scale * self.case.calibration().temperature;
         (verdict.scores.iter().map(|&score| score as f32 * scale).collect(), verdict.label_index)
-    }
-}
-
-/// The memory of a session.
-pub(crate) struct Scratch {
-    ids: Vec<u32>,
-    numbers: Vec<i32>,
-    tokens: Vec<u32>,
-    cells: Vec<Cell>,
-    arena: Vec<u64>,
-}
-
-impl Scratch {
-    pub(crate) fn of<B: AsRef<[u8]>>(case: &Case<B>) -> Self {
-        let cost = case.cost();
-        Self {
-            ids: vec![0; cost.ids],
-            numbers: vec![0; cost.numbers],
-            tokens: vec![0; cost.tokens],
-            cells: vec![Cell::default(); cost.cells],
-            arena: vec![0; cost.arena],
-        }
-    }
-
-    pub(crate) fn memory(&mut self) -> Memory<'_> {
-        let Self { ids, numbers, tokens, cells, arena } = self;
-        Memory { ids, numbers, tokens, cells, arena }
     }
 }

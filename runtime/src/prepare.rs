@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 #[cfg(feature = "encoder")]
 use crate::engine::Payload;
 use crate::engine::backend::{Program, Scorer, Unavailable, check};
-use crate::engine::{Cell, Cost, Memory, Verdict, classify_batch};
+use crate::engine::{Buffers, Cost, Verdict, classify_batch};
 use crate::options::{Backend, Options};
 #[cfg(feature = "threads")]
 use crate::threads::Pair;
@@ -215,15 +215,7 @@ impl Runnable {
                 None
             }
         });
-        Session {
-            prepared: Arc::clone(&self.0),
-            scorer,
-            ids: vec![0; cost.ids].into_boxed_slice(),
-            numbers: vec![0; cost.numbers].into_boxed_slice(),
-            tokens: vec![0; cost.tokens].into_boxed_slice(),
-            cells: vec![Cell::default(); cost.cells].into_boxed_slice(),
-            arena: vec![0; cost.arena].into_boxed_slice(),
-        }
+        Session { prepared: Arc::clone(&self.0), scorer, buffers: Buffers::new(cost) }
     }
 }
 
@@ -271,11 +263,7 @@ pub struct Session {
     prepared: Arc<Prepared>,
     /// One that was lost is gone.
     scorer: Option<Box<dyn Scorer>>,
-    ids: Box<[u32]>,
-    numbers: Box<[i32]>,
-    tokens: Box<[u32]>,
-    cells: Box<[Cell]>,
-    arena: Box<[u64]>,
+    buffers: Buffers,
 }
 
 impl Session {
@@ -289,15 +277,15 @@ impl Session {
     #[inline]
     pub fn classify(&mut self, text: impl AsRef<[u8]>) -> Result<Verdict<'_>, Error> {
         let case = &self.prepared.case;
-        let Self { ids, numbers, tokens, cells, arena, .. } = self;
-        let encoded = case.encode_into(text.as_ref(), &mut Memory { ids, numbers, tokens, cells, arena });
-        let ids = self.ids.get(..encoded.len).unwrap_or_default();
+        let encoded = case.encode_into(text.as_ref(), &mut self.buffers.memory());
+        let Buffers { ids, numbers, arena, .. } = &mut self.buffers;
+        let ids = ids.get(..encoded.len).unwrap_or_default();
         let elsewhere = match &mut self.scorer {
             None if self.prepared.other.is_none() => None,
             None => self.prepared.fallen_back()?,
             Some(scorer) => {
                 let classes = case.labels().len() as usize;
-                let scores = self.numbers.get_mut(..classes).unwrap_or_default();
+                let scores = numbers.get_mut(..classes).unwrap_or_default();
                 match scorer.scores_into(ids, scores) {
                     Ok(()) => self.prepared.other.as_ref().map(|other| (0..classes, other.name)),
                     Err(why) => {
@@ -308,10 +296,9 @@ impl Session {
                 }
             }
         };
-        let (place, backend) = elsewhere.unwrap_or_else(|| {
-            (self.prepared.scores(ids, &mut self.numbers, &mut self.arena), Backend::Native.name())
-        });
-        let verdict = case.verdict(encoded, self.numbers.get(place).unwrap_or_default());
+        let (place, backend) =
+            elsewhere.unwrap_or_else(|| (self.prepared.scores(ids, numbers, arena), Backend::Native.name()));
+        let verdict = case.verdict(encoded, numbers.get(place).unwrap_or_default());
         Ok(Verdict { backend, ..verdict })
     }
 
@@ -327,9 +314,7 @@ impl Session {
         mut each: impl FnMut(usize, Verdict<'_>),
     ) -> Result<(), Error> {
         if self.prepared.other.is_none() {
-            let Self { ids, numbers, tokens, cells, arena, .. } = self;
-            let memory = Memory { ids, numbers, tokens, cells, arena };
-            classify_batch(&self.prepared.case, texts, memory, each);
+            classify_batch(&self.prepared.case, texts, self.buffers.memory(), each);
             return Ok(());
         }
         for (nth, text) in texts.iter().enumerate() {
@@ -346,9 +331,7 @@ impl Session {
     /// if it is another engine that does not give it.
     pub fn verify(&mut self) -> Result<u32, Error> {
         let case = &self.prepared.case;
-        let Self { ids, numbers, tokens, cells, arena, .. } = self;
-        let mut memory = Memory { ids, numbers, tokens, cells, arena };
-        let count = case.verify(&mut memory).map_err(|e| Error::invalid(case.name(), e))?;
+        let count = case.verify(&mut self.buffers.memory()).map_err(|e| Error::invalid(case.name(), e))?;
         if let (Some(scorer), Some(other)) = (&mut self.scorer, &self.prepared.other) {
             check(&**case, &mut **scorer)
                 .map_err(|why| Error::fell_back(PassedOver::new(&other.label, why)))?;

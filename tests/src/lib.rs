@@ -26,8 +26,8 @@ use typecase_case::sections::bag::NewBag;
 use typecase_case::sections::golden::NewVector;
 use typecase_case::sections::{golden, labels, provenance};
 use typecase_engine::{
-    BagShape, Calibration, Case, Cell, Cost, Error, Head, Integrity, Kind, Memory, NgramSpec, Ngrams,
-    Pooling, TextSpec, UNICODE_VERSION, Units, classify,
+    BagShape, Buffers, Calibration, Case, Cell, Cost, Error, Head, Integrity, Kind, Memory, NgramSpec,
+    Ngrams, Pooling, TextSpec, UNICODE_VERSION, Units, classify,
 };
 use typecase_text::vocabulary::Builder;
 
@@ -269,26 +269,20 @@ pub fn minimal_case() -> Vec<u8> {
 
 /// Memory for a session.
 #[derive(Clone, Debug)]
-pub struct Scratch {
-    ids: Vec<u32>,
-    numbers: Vec<i32>,
-    tokens: Vec<u32>,
-    cells: Vec<Cell>,
-    arena: Vec<u64>,
-}
+pub struct Scratch(Buffers);
 
 impl Scratch {
     /// Memory for the largest case that there can be.
     #[must_use]
     #[allow(clippy::new_without_default, reason = "half a megabyte is no default")]
     pub fn new() -> Self {
-        Self {
-            ids: vec![0; 65_535],
-            numbers: vec![0; 4096 + 65_535],
-            tokens: vec![0; 65_535],
-            cells: vec![Cell::default(); 1 << 15],
-            arena: vec![0; 1 << 16],
-        }
+        Self(Buffers {
+            ids: vec![0; 65_535].into(),
+            numbers: vec![0; 4096 + 65_535].into(),
+            tokens: vec![0; 65_535].into(),
+            cells: vec![Cell::default(); 1 << 15].into(),
+            arena: vec![0; 1 << 16].into(),
+        })
     }
 
     /// Memory for one case.
@@ -300,26 +294,19 @@ impl Scratch {
     /// So much memory.
     #[must_use]
     pub fn of_cost(cost: &Cost) -> Self {
-        Self {
-            ids: vec![0; cost.ids],
-            numbers: vec![0; cost.numbers],
-            tokens: vec![0; cost.tokens],
-            cells: vec![Cell::default(); cost.cells],
-            arena: vec![0; cost.arena],
-        }
+        Self(Buffers::new(cost))
     }
 
     /// The memory.
     pub fn memory(&mut self) -> Memory<'_> {
-        let Self { ids, numbers, tokens, cells, arena } = self;
-        Memory { ids, numbers, tokens, cells, arena }
+        self.0.memory()
     }
 
     /// Text, ids and scores, as the engine gives them.
     pub fn vector(&mut self, case: &Case<&[u8]>, text: &[u8]) -> NewVector {
         let verdict = classify(case, text, self.memory());
         let (tokens, scores) = (verdict.tokens as usize, verdict.scores.to_vec());
-        NewVector { text: text.to_vec(), ids: self.ids[..tokens].to_vec(), scores }
+        NewVector { text: text.to_vec(), ids: self.0.ids[..tokens].to_vec(), scores }
     }
 
     /// Opens a file and, if it is accepted, uses all of it: nothing may panic, and every answer must make sense.

@@ -18,7 +18,7 @@ use crate::error::TrainError;
 use crate::log::Event;
 use crate::random::Random;
 use crate::recipe::{AugmentationRecipe, DistillationRecipe, Recipe};
-use crate::train::{TrainOptions, hex};
+use crate::train::{TrainOptions, best, hex};
 
 mod scores;
 mod teacher;
@@ -71,10 +71,6 @@ impl Lesson {
 
 /// The class with the highest target of each text, of equal ones the first.
 pub(crate) fn labels(targets: &[f32], classes: usize) -> Vec<u32> {
-    let best = |row: &[f32]| {
-        let best = row.iter().enumerate().rev().max_by(|a, b| a.1.total_cmp(b.1));
-        best.map_or(0, |(class, _)| class as u32)
-    };
     targets.chunks_exact(classes).map(best).collect()
 }
 

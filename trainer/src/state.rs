@@ -8,6 +8,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::dual::{Model, PAIR, Pair, SIDES};
 use crate::error::TrainError;
+use crate::train::remove_file;
 
 const FILE: &str = "state.safetensors";
 
@@ -42,11 +43,7 @@ impl State {
     }
 
     pub(crate) fn remove(folder: &Path) -> Result<(), TrainError> {
-        let path = Self::path(folder);
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(TrainError::io(path, e)),
-            _ => Ok(()),
-        }
+        remove_file(&Self::path(folder))
     }
 
     /// Writes the state beside the old one, then over it.

@@ -67,9 +67,21 @@ pub fn train(
         let reason = "encoder found, this function trains bags".to_owned();
         return Err(TrainError::Recipe { path: recipe.name.clone().into(), reason });
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.max(1)).build();
-    let pool = pool.map_err(|e| TrainError::Threads(e.to_string()))?;
-    pool.install(|| run(recipe, options, on_event))
+    pool(options.threads)?.install(|| run(recipe, options, on_event))
+}
+
+/// Removes a file, if it is there.
+pub(crate) fn remove_file(path: &Path) -> Result<(), TrainError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(TrainError::io(path, e)),
+        _ => Ok(()),
+    }
+}
+
+/// Worker threads, at least one.
+pub(crate) fn pool(threads: usize) -> Result<rayon::ThreadPool, TrainError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
+    pool.map_err(|e| TrainError::Threads(e.to_string()))
 }
 
 fn run(
@@ -269,6 +281,12 @@ fn calibrate_and_evaluate(
     evaluate(&checkpoint.name, &checkpoint.labels, &logits, &labels, checkpoint.temperature)
 }
 
+/// The class with the highest number, of equal ones the first, as the engine has it.
+pub(crate) fn best(numbers: &[f32]) -> u32 {
+    let best = numbers.iter().enumerate().rev().max_by(|a, b| a.1.total_cmp(b.1));
+    best.map_or(0, |(class, _)| class as u32)
+}
+
 /// How good logits are.
 pub(crate) fn evaluate(
     name: &str,
@@ -282,13 +300,7 @@ pub(crate) fn evaluate(
         .zip(logits)
         .zip(labels)
         .map(|((_, logits), &truth)| {
-            let best = logits
-                .iter()
-                .enumerate()
-                .rev()
-                .max_by(|a, b| a.1.total_cmp(b.1))
-                .map_or(0, |(class, _)| class);
-            let predicted = u32::try_from(best).unwrap_or(0);
+            let predicted = best(logits);
             let loss = calibrate::mean_loss(std::slice::from_ref(logits), &[predicted], sharpness);
             Prediction { truth, predicted, probability: (-loss).exp().min(1.0) as f32, abstained: false }
         })

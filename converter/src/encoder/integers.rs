@@ -231,12 +231,12 @@ fn weights(part: &MatrixPart<'_>, scales: &MatrixScales) -> Vec<f32> {
     numbers
 }
 
-fn matrix<'a>(part: &MatrixPart<'a>) -> Matrix<'a> {
+pub(super) fn matrix<'a>(part: &MatrixPart<'a>) -> Matrix<'a> {
     let MatrixPart { inputs, outputs, weights, bias, sums, shifts, multipliers } = *part;
     Matrix { inputs, outputs, weights, bias, sums, shifts, multipliers }
 }
 
-fn norm<'a>(part: &NormPart<'a>) -> LayerNorm<'a> {
+pub(super) fn norm<'a>(part: &NormPart<'a>) -> LayerNorm<'a> {
     let NormPart { gain, offset, gain_narrow, offset_narrow, extra } = *part;
     LayerNorm { gain, offset, gain_narrow, offset_narrow, extra }
 }

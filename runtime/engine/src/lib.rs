@@ -18,7 +18,7 @@
 //! **Guarantees**: any bytes are a text and get a verdict; the same scores on every target; time in proportion to the
 //! text; no panic, no allocation, no `unsafe`.
 //!
-//! **Features**: `backends` (needs `alloc`): the traits that other engines implement. `subword` (default): cases with a
+//! **Features**: `alloc`: `Buffers`, a session's memory from the heap. `backends` (with `alloc`): the traits that other engines implement. `subword` (default): cases with a
 //! sub-word tokenizer, which else are refused; their sessions need [`Memory::tokens`] and [`Memory::cells`] too. `encoder`
 //! (default): cases with an encoder, whose sessions need [`Memory::cells`] and [`Memory::arena`]. `std`: kernels for the
 //! processor that is there, not only for what the target promises.
@@ -26,7 +26,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::std_instead_of_core, clippy::alloc_instead_of_core, clippy::indexing_slicing, clippy::panic)]
 
-#[cfg(feature = "backends")]
+#[cfg(feature = "alloc")]
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
@@ -34,6 +34,8 @@ extern crate std;
 #[cfg(feature = "backends")]
 pub mod backend;
 mod batch;
+#[cfg(feature = "alloc")]
+mod buffers;
 mod case;
 #[cfg(feature = "encoder")]
 mod encoder;
@@ -46,6 +48,8 @@ mod threads;
 mod tokens;
 
 pub use batch::{MOST_TEXTS, classify_batch};
+#[cfg(feature = "alloc")]
+pub use buffers::Buffers;
 pub use case::{Case, Cost, Payload};
 pub use error::Error;
 pub use session::{Memory, Session, Verdict, classify};

@@ -12,7 +12,7 @@ use std::fs;
 use std::io::{self, BufRead as _, BufWriter, Write};
 use std::process::ExitCode;
 
-use typecase_engine::{Bag, Case, Cell, Cpu, Head, Memory, Payload, Verdict, classify};
+use typecase_engine::{Bag, Buffers, Case, Cpu, Head, Memory, Payload, Verdict, classify};
 use typecase_kernels::{RowScales, scalar};
 use typecase_tests::encoder;
 
@@ -65,17 +65,8 @@ fn run(path: &str, kernels: Kernels) -> Result<(), String> {
     let bytes = fs::read(path).map_err(|error| format!("{path}: {error}"))?;
     let case = Case::parse(bytes).map_err(|error| format!("{path}: {error} (code {})", error.code()))?;
     let case = if let Kernels::Named(cpu) = kernels { case.on(cpu) } else { case };
-    let cost = case.cost();
-    let (mut ids, mut numbers) = (vec![0; cost.ids], vec![0; cost.numbers]);
-    let (mut tokens, mut cells) = (vec![0; cost.tokens], vec![Cell::default(); cost.cells]);
-    let mut arena = vec![0; cost.arena];
-    let mut memory = Memory {
-        ids: &mut ids,
-        numbers: &mut numbers,
-        tokens: &mut tokens,
-        cells: &mut cells,
-        arena: &mut arena,
-    };
+    let mut buffers = Buffers::new(&case.cost());
+    let mut memory = buffers.memory();
     let mut out = BufWriter::new(io::stdout().lock());
     let vectors = case.verify(&mut memory);
     let vectors = vectors.map_err(|error| format!("{path}: {error} (code {})", error.code()))?;

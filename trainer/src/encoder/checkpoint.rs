@@ -11,6 +11,7 @@ use typecase_convert::encoder::{Bert, Calibration, TrainedEncoder};
 use super::parameters::Parameters;
 use super::state::sync;
 use crate::error::TrainError;
+use crate::train::remove_file;
 
 /// The folder of the best checkpoint.
 pub(super) const BEST: &str = "best";
@@ -87,11 +88,7 @@ pub(super) fn finish(out: &Path) -> Result<(), TrainError> {
 /// Removes what says classes, or said words, from the run's folder: what is left is a network.
 pub(super) fn drop_head(out: &Path) -> Result<(), TrainError> {
     for name in [MARK, "head.safetensors"] {
-        let path = out.join(name);
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(TrainError::io(path, e)),
-            _ => {}
-        }
+        remove_file(&out.join(name))?;
     }
     sync(out).map_err(|e| TrainError::io(out, e))
 }
@@ -103,14 +100,7 @@ pub(super) fn remove(out: &Path) -> Result<(), TrainError> {
 
 /// Removes what says that the run's folder itself is a checkpoint.
 pub(super) fn unmark(out: &Path) -> Result<(), TrainError> {
-    for name in [MARK, "config.json"] {
-        let path = out.join(name);
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(TrainError::io(path, e)),
-            _ => {}
-        }
-    }
-    Ok(())
+    [MARK, "config.json"].iter().try_for_each(|name| remove_file(&out.join(name)))
 }
 
 fn clear(folder: &Path) -> Result<(), TrainError> {

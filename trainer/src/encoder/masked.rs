@@ -18,7 +18,7 @@ use super::batches::{Batch, Texts};
 use super::network::{Leaves, into_numbers, rows_of, words_of};
 use super::optimiser::Gradient;
 use super::parameters::Parameters;
-use super::step::{Manner, Times, by_word};
+use super::step::{Manner, Times, backward, by_word};
 use crate::random::Random;
 use crate::recipe::PretrainingRecipe;
 
@@ -93,7 +93,6 @@ impl Masking {
         let own = all.len();
         let mut others: BTreeSet<u32> = BTreeSet::new();
         let most = self.candidates.min(rows as usize).saturating_sub(own);
-        // Nearly all of them are drawn one after the other; of few that are left out it is quicker to draw those.
         while others.len() < most {
             let id = random.below(rows.into()) as u32;
             if !all.contains(&id) {
@@ -145,19 +144,9 @@ pub(super) fn gradient(
     let scores = states.matmul(pieces.clone().transpose()) + extra;
     let count = hidden.wanted.len().max(1) as f32;
     let loss = (log_softmax(scores, 1).neg() * targets).sum().div_scalar(count);
-    let value = f64::from(into_numbers(loss.clone())[0]);
     times.forward += started.elapsed();
-    if !value.is_finite() {
-        return (value, None);
-    }
-    let started = Instant::now();
-    let mut gradients = loss.backward();
-    let list = leaves.gradients(&mut gradients);
-    let of = |tensor: Tensor<2>, gradients: &mut burn::tensor::Gradients| {
-        tensor.grad_remove(gradients).map(into_numbers).unwrap_or_default()
-    };
-    let (of_words, of_pieces) = (of(words, &mut gradients), of(pieces, &mut gradients));
-    times.backward += started.elapsed();
+    let (value, found) = backward(loss, &leaves, [words, pieces], times);
+    let Some((list, [of_words, of_pieces])) = found else { return (value, None) };
     let mut words = BTreeMap::new();
     if learns_words {
         words = by_word(&hidden.batch, &of_words, width);

@@ -21,13 +21,12 @@ use super::parameters::{Parameters, normal};
 use super::quantised::{self, QuantisedNetwork};
 use super::state::{self, Best, Position};
 use super::step::{self, Manner, Times};
-use crate::distil;
 use crate::error::TrainError;
 use crate::evaluate::Evaluation;
 use crate::log::Event;
 use crate::random::Random;
 use crate::recipe::{EncoderRecipe, EncoderTraining, FreshRecipe, Recipe};
-use crate::train::{Log, TrainOptions, evaluate, hex, read, write_recipe, write_validation};
+use crate::train::{Log, TrainOptions, best, evaluate, hex, pool, read, write_recipe, write_validation};
 
 /// A finished run.
 #[derive(Debug)]
@@ -50,9 +49,7 @@ pub fn train(
     options: &TrainOptions<'_>,
     on_event: &mut (dyn FnMut(&Event) + Send),
 ) -> Result<FineTuned, TrainError> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.max(1)).build();
-    let pool = pool.map_err(|e| TrainError::Threads(e.to_string()))?;
-    pool.install(|| {
+    pool(options.threads)?.install(|| {
         let mut run = Run::prepare(recipe, options, on_event)?;
         run.go_on()?;
         run.finish()
@@ -77,9 +74,7 @@ pub fn pretrain(
     options: &TrainOptions<'_>,
     on_event: &mut (dyn FnMut(&Event) + Send),
 ) -> Result<Pretrained, TrainError> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.max(1)).build();
-    let pool = pool.map_err(|e| TrainError::Threads(e.to_string()))?;
-    pool.install(|| {
+    pool(options.threads)?.install(|| {
         let mut run = Run::prepare(recipe, options, on_event)?;
         run.go_on()?;
         run.finish_words()
@@ -602,9 +597,7 @@ struct Measured {
 
 impl Measured {
     fn new(logits: &[Vec<f32>], labels: &[u32]) -> Self {
-        let classes = logits.first().map_or(1, Vec::len);
-        let found = distil::labels(&logits.concat(), classes);
-        let right = found.iter().zip(labels).filter(|(found, label)| found == label);
+        let right = logits.iter().zip(labels).filter(|(logits, label)| best(logits) == **label);
         Self {
             loss: calibrate::mean_loss(logits, labels, 1.0),
             accuracy: right.count() as f64 / labels.len().max(1) as f64,

@@ -11,6 +11,7 @@ use typecase_convert::encoder::{BertConfig, Calibration};
 use super::optimiser::{AdamW, Moments};
 use super::parameters::Parameters;
 use crate::error::TrainError;
+use crate::train::remove_file;
 
 const FILE: &str = "state.safetensors";
 /// The ranges of the integers, a file in the file.
@@ -44,11 +45,7 @@ pub(super) fn path(folder: &Path) -> PathBuf {
 }
 
 pub(super) fn remove(folder: &Path) -> Result<(), TrainError> {
-    let path = path(folder);
-    match fs::remove_file(&path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(TrainError::io(path, e)),
-        _ => Ok(()),
-    }
+    remove_file(&path(folder))
 }
 
 /// Writes the state beside the old one, makes sure that it is on the disk, then puts it in its place. Fails without a

@@ -134,18 +134,35 @@ impl Pass<'_> {
         for part in layers.losses {
             loss = loss + part;
         }
-        let value = f64::from(into_numbers(loss.clone())[0]);
         times.forward += started.elapsed();
-        if !value.is_finite() {
-            return (value, None);
-        }
-        let started = Instant::now();
-        let mut gradients = loss.backward();
-        let list = self.leaves.gradients(&mut gradients);
-        let rows = words.grad_remove(&mut gradients).map(into_numbers).unwrap_or_default();
-        times.backward += started.elapsed();
-        (value, Some((list, rows)))
+        let (value, found) = backward(loss, &self.leaves, [words], times);
+        (value, found.map(|(list, [rows])| (list, rows)))
     }
+}
+
+/// Of each parameter, and of some rows of the words.
+pub(super) type Slopes<const N: usize> = (Vec<Option<Vec<f32>>>, [Vec<f32>; N]);
+
+/// The value of a loss and its gradients: of the parameters, and of rows of the words, empty where they do not learn.
+/// None if the loss is not finite.
+pub(super) fn backward<const N: usize>(
+    loss: Tensor<1>,
+    leaves: &Leaves,
+    words: [Tensor<2>; N],
+    times: &mut Times,
+) -> (f64, Option<Slopes<N>>) {
+    let started = Instant::now();
+    let value = f64::from(into_numbers(loss.clone())[0]);
+    times.forward += started.elapsed();
+    if !value.is_finite() {
+        return (value, None);
+    }
+    let started = Instant::now();
+    let mut gradients = loss.backward();
+    let list = leaves.gradients(&mut gradients);
+    let rows = words.map(|words| words.grad_remove(&mut gradients).map(into_numbers).unwrap_or_default());
+    times.backward += started.elapsed();
+    (value, Some((list, rows)))
 }
 
 impl Pass<'_> {

@@ -1,9 +1,9 @@
 //! The section, run by the kernels: what a device computes.
 
-use typecase_case::sections::encoder::{Encoder, EncoderPooling, MatrixPart, NormPart};
-use typecase_kernels::encoder::{
-    Attention, Cpu, LayerNorm, Matrix, Work, attention_work_len, exp_table, scalar, work_len,
-};
+use typecase_case::sections::encoder::{Encoder, EncoderPooling};
+use typecase_kernels::encoder::{Attention, Cpu, Work, attention_work_len, exp_table, scalar, work_len};
+
+use crate::encoder::integers::{matrix, norm};
 
 /// Pooled numbers and scores of a text.
 pub(super) fn run(section: &[u8], cpu: Cpu, ids: &[u32]) -> (Vec<i16>, Vec<i32>) {
@@ -51,16 +51,6 @@ pub(super) fn run(section: &[u8], cpu: Cpu, ids: &[u32]) -> (Vec<i16>, Vec<i32>)
     let mut scores = vec![0; shape.classes.into()];
     scalar::head(&pooled, shape.head_shift.into(), head.weights, head.bias, &mut scores);
     (pooled, scores)
-}
-
-fn matrix<'a>(part: &MatrixPart<'a>) -> Matrix<'a> {
-    let MatrixPart { inputs, outputs, weights, bias, sums, shifts, multipliers } = *part;
-    Matrix { inputs, outputs, weights, bias, sums, shifts, multipliers }
-}
-
-fn norm<'a>(part: &NormPart<'a>) -> LayerNorm<'a> {
-    let NormPart { gain, offset, gain_narrow, offset_narrow, extra } = *part;
-    LayerNorm { gain, offset, gain_narrow, offset_narrow, extra }
 }
 
 pub(super) fn cosine(a: &[f32], b: &[f32]) -> f64 {

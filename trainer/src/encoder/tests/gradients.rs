@@ -17,7 +17,21 @@ pub(super) type Rows = Vec<Vec<f64>>;
 /// What is done to the numbers of a text on the way: see `Reference::logits`.
 pub(super) type See<'s> = dyn FnMut(usize, Rows) -> Rows + 's;
 
+/// A number of a network that goes a step.
+pub(super) type Change<'c> = dyn Fn(&mut Reference, f64) + 'c;
+
 impl Reference {
+    /// How fast a loss grows with a number, from a step to both sides.
+    pub(super) fn slope(&self, change: &Change<'_>, loss: &dyn Fn(&Self) -> f64) -> f64 {
+        const STEP: f64 = 1e-5;
+        let at = |step: f64| {
+            let mut moved = self.clone();
+            change(&mut moved, step);
+            loss(&moved)
+        };
+        (at(STEP) - at(-STEP)) / (2.0 * STEP)
+    }
+
     pub(super) fn new(parameters: &Parameters) -> Self {
         let wide = |numbers: &[f32]| numbers.iter().map(|x| f64::from(*x)).collect();
         Self {
@@ -205,15 +219,8 @@ fn loss_and_gradients_are_those_of_a_network_in_f64() {
         let expected = reference.loss(&batch, 0.1, focal);
         assert!((loss - expected).abs() < 1e-5, "{pooling:?}: loss {loss}, expected {expected}");
 
-        const STEP: f64 = 1e-5;
-        let difference = |change: &dyn Fn(&mut Reference, f64)| {
-            let at = |step: f64| {
-                let mut moved = reference.clone();
-                change(&mut moved, step);
-                moved.loss(&batch, 0.1, focal)
-            };
-            (at(STEP) - at(-STEP)) / (2.0 * STEP)
-        };
+        let difference =
+            |change: &Change<'_>| reference.slope(change, &|moved| moved.loss(&batch, 0.1, focal));
         for (number, (parameter, got)) in parameters.list.iter().zip(&gradient.list).enumerate() {
             let got = got.as_ref().unwrap();
             assert_eq!(got.len(), parameter.numbers.len(), "{}", parameter.name);

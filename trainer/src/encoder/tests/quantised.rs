@@ -7,9 +7,9 @@ use std::time::Instant;
 use std::{cell::RefCell, env};
 
 use typecase_convert::encoder::{Calibration, ImportOptions, TrainedEncoder, convert_trained};
-use typecase_engine::{Case, Cell, Memory, classify};
+use typecase_engine::{Buffers, Case, classify};
 
-use super::gradients::{Reference, Rows};
+use super::gradients::{Change, Reference, Rows};
 use super::parity::skipped;
 use super::runs::{data, files, recipe, run};
 use super::*;
@@ -52,19 +52,13 @@ fn logits_in_burn(network: &QuantisedNetwork, batch: &Batch) -> Vec<f32> {
 
 /// The exact scores of a case as logits.
 fn logits_of_case(case: &Case<Vec<u8>>, text: &str) -> Vec<f32> {
-    let cost = case.cost();
-    let (mut ids, mut numbers) = (vec![0; cost.ids], vec![0; cost.numbers]);
-    let (mut tokens, mut cells) = (vec![0; cost.tokens], vec![Cell::default(); cost.cells]);
-    let mut arena = vec![0; cost.arena];
-    let memory = Memory {
-        ids: &mut ids,
-        numbers: &mut numbers,
-        tokens: &mut tokens,
-        cells: &mut cells,
-        arena: &mut arena,
-    };
+    let mut buffers = Buffers::new(&case.cost());
     let scale = case.calibration().score_scale;
-    classify(case, text.as_bytes(), memory).scores.iter().map(|score| *score as f32 * scale).collect()
+    classify(case, text.as_bytes(), buffers.memory())
+        .scores
+        .iter()
+        .map(|score| *score as f32 * scale)
+        .collect()
 }
 
 /// A checkpoint's case, and how often training's logits are the engine's.
@@ -249,15 +243,8 @@ fn gradients_go_straight_through_what_is_rounded_and_stop_where_it_is_cut() {
         let expected = corrections.loss(&reference, &batch);
         assert!((loss - expected).abs() < 1e-5, "{pooling:?}: loss {loss}, expected {expected}");
 
-        const STEP: f64 = 1e-5;
-        let difference = |change: &dyn Fn(&mut Reference, f64)| {
-            let at = |step: f64| {
-                let mut moved = reference.clone();
-                change(&mut moved, step);
-                corrections.loss(&moved, &batch)
-            };
-            (at(STEP) - at(-STEP)) / (2.0 * STEP)
-        };
+        let difference =
+            |change: &Change<'_>| reference.slope(change, &|moved| corrections.loss(moved, &batch));
         let check = |name: &str, got: f32, expected: f64| {
             let error = (f64::from(got) - expected).abs();
             assert!(error < 2e-5 + 2e-4 * expected.abs(), "{pooling:?} {name}: {got}, expected {expected}");

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use typecase::Case;
-use typecase::engine::{Cell, Cost, Cpu, Memory, Payload};
+use typecase::engine::{Buffers, Cpu, Payload};
 
 use super::encoder::{self, Operator};
 use super::floor::Held;
@@ -50,7 +50,7 @@ impl Profile {
         for _ in 0..rounds {
             for text in texts.texts.iter().step_by(step(texts.texts.len())) {
                 let started = Instant::now();
-                let encoded = case.encode_into(black_box(text.as_bytes()), &mut memory.lend());
+                let encoded = case.encode_into(black_box(text.as_bytes()), &mut memory.memory());
                 let encoded_us = micros(started);
                 let ids = memory.ids.get(..encoded.len).unwrap_or_default();
                 let place = case.scores_into(ids, &mut memory.numbers, &mut []);
@@ -93,7 +93,7 @@ impl Profile {
             for (text, ids) in texts.texts.iter().zip(&texts.ids).step_by(step) {
                 let mut times = [0.0; Operator::ALL.len()];
                 let started = Instant::now();
-                black_box(case.encode_into(black_box(text.as_bytes()), &mut buffers.lend()));
+                black_box(case.encode_into(black_box(text.as_bytes()), &mut buffers.memory()));
                 times[Operator::Tokenizer as usize] = micros(started);
                 let mut last = Instant::now();
                 let after = |operator: Operator, layer: usize| {
@@ -155,31 +155,5 @@ impl Profile {
             let line = format!("  {operator:<18} {ms:>10.4} ms {:>5.1} %{gmacs}", share * 100.0);
             outln!("{}", line.trim_end());
         }
-    }
-}
-
-/// The memory of a session.
-struct Buffers {
-    ids: Vec<u32>,
-    numbers: Vec<i32>,
-    tokens: Vec<u32>,
-    cells: Vec<Cell>,
-    arena: Vec<u64>,
-}
-
-impl Buffers {
-    fn new(cost: &Cost) -> Self {
-        Self {
-            ids: vec![0; cost.ids],
-            numbers: vec![0; cost.numbers],
-            tokens: vec![0; cost.tokens],
-            cells: vec![Cell::default(); cost.cells],
-            arena: vec![0; cost.arena],
-        }
-    }
-
-    fn lend(&mut self) -> Memory<'_> {
-        let Self { ids, numbers, tokens, cells, arena } = self;
-        Memory { ids, numbers, tokens, cells, arena }
     }
 }
