@@ -12,7 +12,7 @@ use crate::{cargo, cross, full, test_run, texts};
 
 mod encoders;
 
-const CASES: [&str; 2] = ["news-64k", "news-1m"];
+const CASES: [&str; 4] = ["news-16k", "news-64k", "news-256k", "news-1m"];
 /// Texts that the firmware is given: its emulator counts instructions and takes its time.
 const FIRMWARE_ITEMS: usize = 256;
 const HEADINGS: [&str; 7] = ["target", "what ran", "case", "items", "checksum", "equal", "seconds"];
