@@ -19,7 +19,7 @@ use std::sync::atomic::AtomicBool;
 
 use tempfile::TempDir;
 use typecase_convert::{Converted, convert};
-use typecase_train::{Event, Recipe, TrainError, TrainOptions, Trained, train};
+use typecase_train::{Compute, Event, Recipe, TrainError, TrainOptions, Trained, train};
 
 const SAMPLE_CSV: &str = include_str!("../../models/sample/news.csv");
 
@@ -56,8 +56,15 @@ impl Workshop {
     ) -> Result<Trained, TrainError> {
         let stop = AtomicBool::new(false);
         let out = self.0.path().join(out);
-        let options =
-            TrainOptions { data: self.0.path(), out: &out, threads, resume, tensorboard: false, stop: &stop };
+        let options = TrainOptions {
+            data: self.0.path(),
+            out: &out,
+            threads,
+            device: Compute::Cpu,
+            resume,
+            tensorboard: false,
+            stop: &stop,
+        };
         train(recipe, &options, &mut |event| on_event(event, &stop))
     }
 

@@ -151,7 +151,7 @@ fn teach(
     let whole: f64 = recipe.teachers.iter().map(|teacher| teacher.weight).sum();
     let mut soft = vec![0f32; lesson.hard.len()];
     for of in &recipe.teachers {
-        let mut teacher = Teacher::open(of.place())?;
+        let mut teacher = Teacher::open(of.place(), options.device)?;
         let columns = teacher.columns(&dataset.labels)?;
         let mut asking = Asking { folder: folder.clone(), stop: options.stop, tell };
         // All texts, held out or not, so that students with other splits find them too.

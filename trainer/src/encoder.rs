@@ -14,6 +14,7 @@
 
 mod batches;
 mod checkpoint;
+mod device;
 mod fused;
 mod guide;
 mod kernels;
@@ -22,6 +23,7 @@ mod material;
 mod network;
 mod optimiser;
 mod parameters;
+mod plain;
 mod quantised;
 mod run;
 mod score;

@@ -95,6 +95,14 @@ pub enum TrainError {
     /// No vocabulary can be learnt.
     #[error("vocabulary: {0}")]
     Vocabulary(String),
+    /// There is no such device.
+    #[error("device {name}: {reason}")]
+    Device {
+        /// What it is called on the command line.
+        name: &'static str,
+        /// What is missing.
+        reason: String,
+    },
     /// The machine gives no threads.
     #[error("threads: {0}")]
     Threads(String),

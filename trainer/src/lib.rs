@@ -39,4 +39,4 @@ pub use recipe::{
     TrainRecipe,
 };
 pub use tokenizer::TokenizerRecipe;
-pub use train::{TrainOptions, Trained, train};
+pub use train::{Compute, TrainOptions, Trained, train};

@@ -23,6 +23,30 @@ use crate::state::State;
 use crate::tensorboard::TensorBoard;
 use crate::tokenizer::TokenizerRecipe;
 
+/// Where an encoder learns; bags learn on the CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compute {
+    /// The CPU: the same bits every time.
+    #[default]
+    Cpu,
+    /// The first GPU of NVIDIA; in builds with the feature `cuda`.
+    Cuda,
+    /// The GPU that Vulkan says is the machine's best; in builds with the feature `vulkan`.
+    Vulkan,
+}
+
+impl Compute {
+    /// What it is called on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Vulkan => "vulkan",
+        }
+    }
+}
+
 /// How a recipe is run.
 #[derive(Debug)]
 pub struct TrainOptions<'a> {
@@ -32,6 +56,8 @@ pub struct TrainOptions<'a> {
     pub out: &'a Path,
     /// Worker threads. The result does not depend on it.
     pub threads: usize,
+    /// Where an encoder learns.
+    pub device: Compute,
     /// Go on from the state that an interrupted run saved in `out`.
     pub resume: bool,
     /// Also write an event file for TensorBoard.

@@ -12,7 +12,7 @@ use crate::error::TrainError;
 use crate::evaluate::FloatModel;
 #[cfg(feature = "encoders")]
 use crate::evaluate::model;
-use crate::train::hex;
+use crate::train::{Compute, hex};
 
 /// Texts that a thread does one after the other.
 const CHUNK: usize = 64;
@@ -37,12 +37,12 @@ enum Kind {
 
 impl Teacher {
     /// Opens a case, or a checkpoint of a bag or an encoder.
-    pub(crate) fn open(path: &Path) -> Result<Self, TrainError> {
+    pub(crate) fn open(path: &Path, compute: Compute) -> Result<Self, TrainError> {
         #[cfg(feature = "encoders")]
         if TrainedEncoder::is_at(path) {
             let TrainedEncoder { name, labels, .. } = TrainedEncoder::load(path)?;
             let (_, digest) = model::digest(path, &model::ENCODER_FILES)?;
-            let kind = Kind::Encoder(Box::new(crate::encoder::Scorer::open(path)?));
+            let kind = Kind::Encoder(Box::new(crate::encoder::Scorer::open(path, compute)?));
             return Ok(Self { name, digest: hex(&digest), labels, kind });
         }
         if path.is_dir() {

@@ -3,6 +3,7 @@ use std::path::Path;
 
 use super::*;
 use crate::data::Item;
+use crate::train::Compute;
 
 fn recipe(more: &str) -> Recipe {
     let text = format!("name = \"a\"\n[data]\ntrain = [\"t.csv\"]\n{more}");
@@ -25,8 +26,15 @@ struct Made {
 
 fn made(recipe: &Recipe, out: &Path, stop: bool) -> Result<Made, TrainError> {
     let stop = AtomicBool::new(stop);
-    let options =
-        TrainOptions { data: Path::new(""), out, threads: 1, resume: false, tensorboard: false, stop: &stop };
+    let options = TrainOptions {
+        data: Path::new(""),
+        out,
+        threads: 1,
+        device: Compute::Cpu,
+        resume: false,
+        tensorboard: false,
+        stop: &stop,
+    };
     let train: Vec<u32> = (0..50).collect();
     let mut told = Vec::new();
     let mut tell = |event: &Event| {
@@ -48,8 +56,15 @@ fn teacher(folder: &Path) -> PathBuf {
     let recipe = recipe("labels = [\"cold\", \"warm\"]\nvalidation_share = 0.2\n[train]\nmin_count = 1");
     let out = folder.join("teacher");
     let stop = AtomicBool::new(false);
-    let options =
-        TrainOptions { data: folder, out: &out, threads: 1, resume: false, tensorboard: false, stop: &stop };
+    let options = TrainOptions {
+        data: folder,
+        out: &out,
+        threads: 1,
+        device: Compute::Cpu,
+        resume: false,
+        tensorboard: false,
+        stop: &stop,
+    };
     crate::train::train(&recipe, &options, &mut |_| {}).unwrap();
     out
 }
@@ -139,7 +154,7 @@ fn a_part_of_a_row_is_asked_for_again_and_foreign_bytes_are_not_believed() {
 fn teachers_of_other_classes_and_absent_ones_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = teacher(folder.path());
-    let teacher = Teacher::open(&path).unwrap();
+    let teacher = Teacher::open(&path, Compute::Cpu).unwrap();
     let columns = |labels: &[&str]| {
         let labels: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
         teacher.columns(&labels).map_err(|e| e.to_string())
@@ -147,7 +162,7 @@ fn teachers_of_other_classes_and_absent_ones_are_refused() {
     assert_eq!(columns(&["warm", "cold"]), Ok(vec![1, 0]));
     assert!(columns(&["warm", "hot"]).unwrap_err().contains("class \"hot\" is unknown to this teacher"));
     assert!(columns(&["warm"]).unwrap_err().contains("2 classes found, the student has 1"));
-    let message = Teacher::open(Path::new("nowhere.case")).err().unwrap().to_string();
+    let message = Teacher::open(Path::new("nowhere.case"), Compute::Cpu).err().unwrap().to_string();
     assert_eq!(message, "nowhere.case: no such file");
 }
 
@@ -166,6 +181,7 @@ fn a_student_of_a_bag_learns_and_says_who_taught_it() {
             data: folder.path(),
             out: &out,
             threads: 1,
+            device: Compute::Cpu,
             resume: false,
             tensorboard: false,
             stop: &stop,

@@ -1,5 +1,5 @@
-//! The functions of `kernels.rs` as operations of burn, with their gradients. On the CPU backend alone: another one
-//! needs an implementation of [`Fused`] of its own.
+//! The functions of `kernels.rs` as operations of burn, with their gradients. On the CPU backend alone; other devices take
+//! those of `plain.rs`.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,9 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::{Shape, Tensor, TensorData};
 
+use super::device::is_cpu;
 use super::kernels::{self, AttentionShape};
+use super::plain;
 
 /// Operations that are one pass over memory.
 #[backend_extension(Flex, Autodiff)]
@@ -35,6 +37,9 @@ pub(super) trait Fused: Backend {
 
 /// Of every number.
 pub(super) fn gelu(x: Tensor<2>) -> Tensor<2> {
+    if !is_cpu(&x.device()) {
+        return plain::gelu(x);
+    }
     Tensor::from_dispatch(Dispatch::fused_gelu(x.into_dispatch()))
 }
 
@@ -46,6 +51,9 @@ pub(super) fn norm(
     offset: Tensor<1>,
     epsilon: f32,
 ) -> Tensor<2> {
+    if !is_cpu(&x.device()) {
+        return plain::norm(x, residual, gain, offset, epsilon);
+    }
     let [x, residual] = [x, residual].map(Tensor::into_dispatch);
     let [gain, offset] = [gain, offset].map(Tensor::into_dispatch);
     Tensor::from_dispatch(Dispatch::fused_norm(x, residual, gain, offset, epsilon))
@@ -53,6 +61,9 @@ pub(super) fn norm(
 
 /// From queries, keys and values of all heads to the weighted values.
 pub(super) fn attention(qkv: Tensor<2>, shape: AttentionShape) -> Tensor<2> {
+    if !is_cpu(&qkv.device()) {
+        return plain::attention(qkv, &shape);
+    }
     Tensor::from_dispatch(Dispatch::fused_attention(qkv.into_dispatch(), shape))
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Guide {
     temperature: f32,
     states: f32,
     attention: f32,
+    /// Share of the steps after which the origin is followed no longer.
+    follow_until: f64,
     origin: Option<Origin>,
 }
 
@@ -33,11 +35,18 @@ pub(super) struct Origin {
 
 impl Guide {
     pub(super) fn new(recipe: &DistillationRecipe, origin: Option<Origin>) -> Self {
-        let DistillationRecipe { share, temperature, states, attention, .. } = *recipe;
+        let DistillationRecipe { share, temperature, states, attention, follow_until, .. } = *recipe;
         let [share, temperature, states, attention] =
             [share, temperature, states, attention].map(|number| number as f32);
         let origin = origin.filter(|_| states > 0.0 || attention > 0.0);
-        Self { share, temperature, states, attention, origin }
+        Self { share, temperature, states, attention, follow_until, origin }
+    }
+
+    /// Forgets the larger network once it is followed no longer.
+    pub(super) fn at(&mut self, step: u64, steps: u64) {
+        if step as f64 >= self.follow_until * steps as f64 {
+            self.origin = None;
+        }
     }
 
     /// What is wanted of a batch. A batch with padding has no example of layers: what stands there means nothing.
@@ -67,9 +76,8 @@ impl Origin {
     fn show(&self, batch: &Batch, device: &Device, example: &mut Example) {
         let ids = batch.ids.iter().map(|id| self.words[*id as usize]).collect();
         let batch = Batch { ids, targets: None, ..batch.clone() };
-        let plain = Device::flex();
-        let leaves = Leaves::new(&self.parameters, &plain, &|_| false);
-        let words = Tensor::from_data(words_of(&self.parameters, &batch), &plain);
+        let leaves = Leaves::new(&self.parameters, device, &|_| false);
+        let words = Tensor::from_data(words_of(&self.parameters, &batch), device);
         let (mut states, mut last) = (Vec::new(), None);
         leaves.run(&batch, words, &Dropped::default(), &mut |layer| {
             states.push(layer.states.clone());
@@ -77,17 +85,15 @@ impl Origin {
                 last = Some(layer.qkv.clone());
             }
         });
-        let there = |tensor: Tensor<2>| Tensor::from_data(tensor.into_data(), device);
         if example.states.0 > 0.0 {
-            example.states.1 = self.layers.iter().map(|layer| there(states[layer - 1].clone())).collect();
+            example.states.1 = self.layers.iter().map(|layer| states[layer - 1].clone()).collect();
         }
         example.heads = self.parameters.sizes.heads;
         example.depth = self.layers.len();
         if example.attention.0 > 0.0
             && let Some(qkv) = last
         {
-            let there = |tensor: Tensor<4>| Tensor::from_data(tensor.into_data(), device);
-            example.attention.1 = relations(&qkv, &batch, example.heads).map(there).into();
+            example.attention.1 = relations(&qkv, &batch, example.heads).into();
         }
     }
 }

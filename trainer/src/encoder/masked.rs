@@ -114,8 +114,8 @@ pub(super) fn gradient(
     times: &mut Times,
 ) -> (f64, Option<Gradient>) {
     let started = Instant::now();
-    let Manner { training, frozen, .. } = manner;
-    let device = Device::flex().autodiff();
+    let Manner { training, frozen, device, .. } = manner;
+    let device = device.clone().autodiff();
     let (rows, width) = (parameters.sizes.rows as u32, parameters.sizes.width);
     let hidden = masking.hide(batch, rows, random);
     let (candidates, own, stands_for) = masking.candidates(&hidden.wanted, rows, random);
@@ -172,12 +172,12 @@ pub(super) fn evaluate(
     parameters: &Parameters,
     texts: &Texts,
     masking: &Masking,
+    device: &Device,
     stop: &dyn Fn() -> bool,
 ) -> Option<Said> {
-    let device = Device::flex();
-    let leaves = Leaves::new(parameters, &device, &|_| false);
+    let leaves = Leaves::new(parameters, device, &|_| false);
     let (rows, width) = (parameters.sizes.rows, parameters.sizes.width);
-    let all: Tensor<2> = Tensor::from_data(TensorData::new(parameters.words.clone(), [rows, width]), &device);
+    let all: Tensor<2> = Tensor::from_data(TensorData::new(parameters.words.clone(), [rows, width]), device);
     let all = all.transpose();
     let mut random = Random::new(0);
     let (mut loss, mut right, mut count) = (0.0, 0u64, 0u64);
@@ -186,7 +186,7 @@ pub(super) fn evaluate(
         if hidden.wanted.is_empty() {
             continue;
         }
-        let words = Tensor::from_data(words_of(parameters, &hidden.batch), &device);
+        let words = Tensor::from_data(words_of(parameters, &hidden.batch), device);
         let states = leaves.said(&hidden.batch, words, &hidden.places);
         let logarithms = into_numbers(log_softmax(states.matmul(all.clone()), 1));
         for (row, wanted) in logarithms.chunks_exact(rows).zip(&hidden.wanted) {

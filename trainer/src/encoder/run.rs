@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use burn::tensor::Device;
 use sha2::{Digest, Sha256};
 use typecase_convert::calibrate;
 use typecase_convert::encoder::{
@@ -13,6 +14,7 @@ use typecase_convert::encoder::{
 
 use super::batches::Texts;
 use super::checkpoint;
+use super::device;
 use super::guide::Guide;
 use super::masked::{self, Masking, Said};
 use super::material::Material;
@@ -87,6 +89,8 @@ struct Run<'a> {
     training: &'a EncoderTraining,
     options: &'a TrainOptions<'a>,
     tell: Tell<'a>,
+    /// Where the network runs.
+    device: Device,
     /// What the teachers want.
     guide: Option<Guide>,
     /// How words are hidden, if it is words that are learnt.
@@ -149,6 +153,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self, TrainError> {
         let started = Instant::now();
         let out = options.out;
+        let device = device::open(options.device)?;
         let bad = |reason: String| TrainError::Recipe { path: recipe.name.clone().into(), reason };
         let Some(encoder) = &recipe.encoder else {
             return Err(bad("no table encoder found, one is needed".to_owned()));
@@ -226,6 +231,7 @@ impl<'a> Run<'a> {
             training,
             options,
             tell,
+            device,
             guide,
             masking,
             started,
@@ -305,6 +311,9 @@ impl<'a> Run<'a> {
             self.epoch = Some((epoch, self.train.batches(batch, batch_tokens, Some(&mut random))));
         }
         let quantised = self.quantised(step)?;
+        if let Some(guide) = &mut self.guide {
+            guide.at(step, self.steps);
+        }
         let frozen = frozen(step, self.steps, self.parameters.sizes.layers, self.training);
         let batches = self.epoch.as_ref().map_or(&[][..], |(_, batches)| batches.as_slice());
         let mut random = Random::new(mixed(self.seed, 2, step));
@@ -322,6 +331,7 @@ impl<'a> Run<'a> {
                 quantised: quantised.as_ref(),
                 guide: self.guide.as_ref(),
                 frozen,
+                device: &self.device,
             };
             let (parameters, times) = (&self.parameters, &mut since.times);
             let (value, gradient) = match &self.masking {
@@ -424,13 +434,12 @@ impl<'a> Run<'a> {
         let stop = || stop.load(Ordering::Relaxed);
         let labels = &self.validation.labels;
         let measured = match &self.masking {
-            Some(masking) => {
-                masked::evaluate(parameters, &self.validation, masking, &stop).map(Measured::from)
-            }
+            Some(masking) => masked::evaluate(parameters, &self.validation, masking, &self.device, &stop)
+                .map(Measured::from),
             None => {
                 let logits = match &quantised {
                     Some(network) => network.logits(&self.validation, &stop),
-                    None => step::logits(parameters, &self.validation, &stop),
+                    None => step::logits(parameters, &self.validation, &self.device, &stop),
                 };
                 logits.map(|logits| Measured::new(&logits, labels))
             }
@@ -498,7 +507,7 @@ impl<'a> Run<'a> {
         let quantised = in_integers(&self.parameters, &mut self.bert, ranges.as_ref(), trained.max_tokens)?;
         let logits = match &quantised {
             Some(network) => network.logits(&self.validation, &|| false),
-            None => step::logits(&self.parameters, &self.validation, &|| false),
+            None => step::logits(&self.parameters, &self.validation, &self.device, &|| false),
         };
         let Some(logits) = logits else { return Err(self.stopped()) };
         let labels = &self.validation.labels;

@@ -37,6 +37,8 @@ pub(super) struct Manner<'a> {
     pub(super) guide: Option<&'a Guide>,
     /// So many layers, from the first, do not learn; if there are any, the embeddings do not either.
     pub(super) frozen: usize,
+    /// Where the network runs.
+    pub(super) device: &'a Device,
 }
 
 /// The loss of a batch and its gradient; none if the loss is not finite. `random` decides what is dropped.
@@ -48,10 +50,10 @@ pub(super) fn gradient(
     times: &mut Times,
 ) -> (f64, Option<Gradient>) {
     let mut started = Instant::now();
-    let Manner { training, quantised, guide, frozen } = manner;
+    let Manner { training, quantised, guide, frozen, device } = manner;
     let twice = (training.consistency > 0.0).then(|| batch.twice());
     let batch = twice.as_ref().unwrap_or(batch);
-    let device = Device::flex().autodiff();
+    let device = device.clone().autodiff();
     let leaves = |of: &Parameters| Leaves::new(of, &device, &|depth| frozen == 0 || depth > frozen);
     let (leaves, words) = match quantised {
         None => (leaves(parameters), words_of(parameters, batch)),
@@ -277,14 +279,14 @@ pub(super) fn by_word(batch: &Batch, rows: &[f32], width: usize) -> BTreeMap<u32
 pub(super) fn logits(
     parameters: &Parameters,
     texts: &Texts,
+    device: &Device,
     stop: &dyn Fn() -> bool,
 ) -> Option<Vec<Vec<f32>>> {
-    let device = Device::flex();
-    let leaves = Leaves::new(parameters, &device, &|_| false);
+    let leaves = Leaves::new(parameters, device, &|_| false);
     let mut all = vec![Vec::new(); texts.len()];
     for numbers in texts.batches(EVALUATED, usize::MAX, None) {
         let batch = texts.batch(&numbers);
-        let words = Tensor::from_data(words_of(parameters, &batch), &device);
+        let words = Tensor::from_data(words_of(parameters, &batch), device);
         let rows = into_numbers(leaves.logits(&batch, words));
         for (number, row) in numbers.iter().zip(rows.chunks_exact(parameters.sizes.classes)) {
             all[*number as usize] = row.to_vec();

@@ -16,7 +16,9 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::Tensor;
 
+use super::device::is_cpu;
 use super::fused::{numbers, tensor};
+use super::plain;
 
 /// Places of numbers that were cut, row after row: no gradient passes there.
 pub(super) type Cut = Arc<Vec<u32>>;
@@ -47,6 +49,9 @@ pub(super) trait Straight: Backend {
 
 /// Other numbers in the place of those of `x`.
 pub(super) fn straight(x: Tensor<2>, values: &Values) -> Tensor<2> {
+    if !is_cpu(&x.device()) {
+        return plain::straight(x, values);
+    }
     let [x, numbers] = [x, values.numbers.clone()].map(Tensor::into_dispatch);
     Tensor::from_dispatch(Dispatch::straight(x, numbers, values.cut.clone()))
 }
@@ -59,6 +64,9 @@ pub(super) fn linear(
     bias: Tensor<1>,
     output: &Values,
 ) -> Tensor<2> {
+    if !is_cpu(&x.device()) {
+        return plain::linear(x, input, weight, bias, output);
+    }
     let (input, cut_input) = match input {
         Some(input) => (input.numbers.clone(), input.cut.clone()),
         None => (x.clone().detach(), Cut::default()),

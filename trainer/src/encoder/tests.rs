@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::{Device, Tensor};
@@ -17,6 +18,7 @@ use super::step::{self, Manner, Times};
 use crate::random::Random;
 use crate::recipe::EncoderTraining;
 
+mod devices;
 mod gradients;
 mod onnx;
 mod parity;
@@ -25,6 +27,8 @@ mod regularised;
 mod runs;
 mod students;
 mod words;
+
+static CPU: LazyLock<Device> = LazyLock::new(Device::flex);
 
 const WIDTH: usize = 16;
 const INNER: usize = 24;
@@ -110,7 +114,7 @@ fn texts(count: u32) -> Texts {
 }
 
 fn manner(training: &EncoderTraining) -> Manner<'_> {
-    Manner { training, quantised: None, guide: None, frozen: training.frozen_layers }
+    Manner { training, quantised: None, guide: None, frozen: training.frozen_layers, device: &CPU }
 }
 
 fn parameters(pooling: PoolingKind, head: HeadKind) -> Parameters {

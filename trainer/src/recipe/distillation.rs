@@ -31,6 +31,10 @@ pub struct DistillationRecipe {
     /// The larger network's layer, from 1, that each layer of the student follows; without it the one that it was.
     #[serde(default)]
     pub layers: Vec<usize>,
+    /// Share of the steps after which states and attention are followed no longer: it remains what the labels and the teachers'
+    /// probabilities want, without a pass of the larger network.
+    #[serde(default = "one")]
+    pub follow_until: f64,
 }
 
 /// A teacher.
@@ -69,7 +73,7 @@ impl TeacherRecipe {
 
 impl DistillationRecipe {
     pub(super) fn check(&self, is_cut: bool) -> Result<(), String> {
-        let Self { teachers, temperature, share, states, attention, layers } = self;
+        let Self { teachers, temperature, share, states, attention, layers, follow_until } = self;
         if teachers.is_empty() {
             return Err("distillation.teachers is empty, at least 1 is needed".to_owned());
         }
@@ -91,6 +95,9 @@ impl DistillationRecipe {
             if *weight > 0.0 && !is_cut {
                 return Err(format!("distillation.{name} {weight} found, it needs a table encoder.shrink"));
             }
+        }
+        if !(0.0..=1.0).contains(follow_until) {
+            return Err(format!("distillation.follow_until {follow_until} found, allowed are 0 to 1"));
         }
         if layers.contains(&0) || !layers.is_sorted() {
             return Err(format!("distillation.layers {layers:?} found, allowed are rising numbers from 1"));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
-use typecase_train::{Recipe, TrainOptions};
+use typecase_train::{Compute, Recipe, TrainOptions};
 
 use crate::commands::progress::Progress;
 use crate::failure::Failure;
@@ -29,7 +29,7 @@ pub(crate) struct Train {
     /// Worker threads; the result does not depend on it. Else one per core
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// Where to train: cpu
+    /// Where an encoder learns: cpu, cuda, vulkan
     #[arg(long, default_value = "cpu", value_name = "NAME")]
     device: String,
     /// Folder of the network to fine-tune, instead of the recipe's
@@ -51,9 +51,14 @@ pub(crate) struct Train {
 
 impl Train {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        if self.device != "cpu" {
-            return Err(Failure::input(format!("device {}: not in this build, allowed is cpu", self.device)));
-        }
+        let device = match self.device.as_str() {
+            "cpu" => Compute::Cpu,
+            "cuda" => Compute::Cuda,
+            "vulkan" => Compute::Vulkan,
+            other => {
+                return Err(Failure::input(format!("device {other}: allowed are cpu, cuda and vulkan")));
+            }
+        };
         let mut recipe = Recipe::load(&self.recipe)?;
         if let Some(seed) = self.seed {
             recipe.train.seed = seed;
@@ -76,6 +81,10 @@ impl Train {
             let message = format!("{}: an encoder is not trained by this build", self.recipe.display());
             return Err(Failure::input(message).help("build with --features encoders"));
         }
+        if recipe.encoder.is_none() && device != Compute::Cpu {
+            let (name, path) = (device.name(), self.recipe.display());
+            return Err(Failure::input(format!("device {name}: {path} is a bag, which learns on the cpu")));
+        }
         let out = self.out.unwrap_or_else(|| PathBuf::from("out").join(&recipe.name));
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
@@ -91,6 +100,7 @@ impl Train {
             data: &input::data_folder(self.data.as_deref()),
             out: &out,
             threads: threads(self.threads),
+            device,
             resume: self.resume,
             tensorboard: self.tensorboard,
             stop: &stop,

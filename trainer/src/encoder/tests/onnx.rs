@@ -17,7 +17,7 @@ fn difference(folder: &Path, recorded: &str) -> f32 {
     let mut parameters =
         Parameters::new(&bert, PoolingKind::Mean, HeadKind::Linear, width, &mut Random::new(1));
     identity(&mut parameters);
-    let rows = step::logits(&parameters, &texts, &|| false).unwrap();
+    let rows = step::logits(&parameters, &texts, &CPU, &|| false).unwrap();
     assert_eq!(rows.len(), 3);
     let mut largest = 0f32;
     for (row, text) in rows.iter().zip(recorded) {

@@ -23,7 +23,7 @@ fn difference(bert: Bert, pooling: EncoderPooling, texts: &Texts) -> f32 {
     };
     let mut parameters = Parameters::new(&bert, kind, HeadKind::Linear, width, &mut Random::new(1));
     identity(&mut parameters);
-    let rows = step::logits(&parameters, texts, &|| false).unwrap();
+    let rows = step::logits(&parameters, texts, &CPU, &|| false).unwrap();
     let head = LinearHead { weights: ndarray::Array2::zeros((2, width)), bias: vec![0.0; 2] };
     let network = Network { bert, pooling, head };
     let mut largest = 0.0f32;

@@ -6,7 +6,7 @@ use typecase_convert::encoder::{ImportOptions, TrainedEncoder, convert_trained};
 
 use super::*;
 use crate::encoder::{FineTuned, train};
-use crate::{Event, Recipe, TrainError, TrainOptions};
+use crate::{Compute, Event, Recipe, TrainError, TrainOptions};
 
 /// A folder with labelled texts: the class is that of the first word.
 pub(super) fn data() -> TempDir {
@@ -41,7 +41,8 @@ pub(super) fn run(
     on_event: &mut (dyn FnMut(&Event, &AtomicBool) + Send),
 ) -> Result<FineTuned, TrainError> {
     let stop = AtomicBool::new(false);
-    let options = TrainOptions { data, out, threads: 2, resume, tensorboard: false, stop: &stop };
+    let options =
+        TrainOptions { data, out, threads: 2, device: Compute::Cpu, resume, tensorboard: false, stop: &stop };
     train(recipe, &options, &mut |event| on_event(event, &stop))
 }
 

@@ -97,6 +97,10 @@ fn what_cannot_be_cut_is_named() {
         "r.toml: distillation.states 1 found, it needs a table encoder.shrink"
     );
     assert_eq!(
+        recipe("[distillation]\nteachers = [{ path = \"t\" }]\nfollow_until = 2.0"),
+        "r.toml: distillation.follow_until 2 found, allowed are 0 to 1"
+    );
+    assert_eq!(
         recipe("[distillation]\nteachers = []"),
         "r.toml: distillation.teachers is empty, at least 1 is needed"
     );
@@ -106,7 +110,7 @@ fn what_cannot_be_cut_is_named() {
 fn the_loss_of_soft_labels_is_that_of_the_formula() {
     let parameters = parameters(PoolingKind::Mean, HeadKind::Linear);
     let batch = batch();
-    let logits = step::logits(&parameters, &texts_of(&batch), &|| false).unwrap();
+    let logits = step::logits(&parameters, &texts_of(&batch), &CPU, &|| false).unwrap();
     let targets = batch.targets.as_ref().unwrap();
     let entropy = |temperature: f64, wanted: &[f32]| -> f64 {
         let of_text = |(logits, wanted): (&Vec<f32>, &[f32])| {
@@ -141,7 +145,7 @@ fn texts_of(batch: &Batch) -> Texts {
 
 fn guided_by(parameters: &Parameters, layers: Vec<usize>) -> Guide {
     let words = (0u32..).take(ROWS).collect();
-    let recipe = distillation("share = 0.0\nstates = 2.0\nattention = 3.0");
+    let recipe = distillation("share = 0.0\nstates = 2.0\nattention = 3.0\nfollow_until = 0.5");
     Guide::new(&recipe, Some(Origin { parameters: parameters.clone(), words, layers }))
 }
 
@@ -159,6 +163,20 @@ fn a_student_that_is_its_teacher_has_nothing_to_follow() {
     // With padding there is no example of layers.
     let uneven = texts(20).batch(&[0, 1, 2, 3, 4, 5]);
     assert_eq!(loss(&parameters, Some(&guide), &uneven).0, loss(&parameters, None, &uneven).0);
+}
+
+#[test]
+fn layers_are_followed_in_the_first_steps_alone() {
+    let teacher = parameters(PoolingKind::Mean, HeadKind::Linear);
+    let mut student = teacher.clone();
+    student.list[0].numbers.iter_mut().step_by(3).for_each(|x| *x += 0.2);
+    let batch = batch();
+    let plain = loss(&student, None, &batch).0;
+    let mut guide = guided_by(&teacher, vec![1, 2]);
+    guide.at(4, 10);
+    assert!(loss(&student, Some(&guide), &batch).0 > plain);
+    guide.at(5, 10);
+    assert_eq!(loss(&student, Some(&guide), &batch).0, plain);
 }
 
 #[test]
@@ -195,7 +213,7 @@ fn a_student_run_goes_on_bit_for_bit_and_says_who_taught_it() {
     runs::run(&learnt, data.path(), &teacher, false, &mut |_, _| {}).unwrap();
 
     let more = "epochs = 4\nevaluate_every = 20\n[encoder.shrink]\nlayers = [2]\n[distillation]\n\
-                teachers = [{ path = \"t\" }]\nstates = 1.0\nattention = 1.0\n[augmentation]\ncopies = 1";
+                teachers = [{ path = \"t\" }]\nstates = 1.0\nattention = 1.0\nfollow_until = 0.5\n[augmentation]\ncopies = 1";
     let mut recipe = runs::recipe(&teacher, more);
     recipe.distillation.as_mut().unwrap().teachers[0].found = Some(teacher.clone());
     let whole = data.path().join("whole");

@@ -6,7 +6,7 @@ use super::*;
 use crate::encoder::masked::{self, Masking};
 use crate::encoder::pretrain;
 use crate::recipe::PretrainingRecipe;
-use crate::{Event, Recipe, TrainOptions};
+use crate::{Compute, Event, Recipe, TrainOptions};
 
 /// The tokenizer with a piece for what is hidden in the place of the last word.
 fn with_mask() -> String {
@@ -106,8 +106,15 @@ fn a_network_learns_its_words_goes_on_bit_for_bit_and_is_what_others_begin_with(
     recipe.encoder.as_mut().unwrap().found = Some(network);
     let run = |out: &Path, resume: bool, stop_at: Option<u64>| {
         let stop = AtomicBool::new(false);
-        let options =
-            TrainOptions { data: data.path(), out, threads: 2, resume, tensorboard: false, stop: &stop };
+        let options = TrainOptions {
+            data: data.path(),
+            out,
+            threads: 2,
+            device: Compute::Cpu,
+            resume,
+            tensorboard: false,
+            stop: &stop,
+        };
         pretrain(&recipe, &options, &mut |event| {
             if matches!(event, Event::Steps { step, .. } if Some(*step) == stop_at) {
                 stop.store(true, Ordering::Relaxed);
