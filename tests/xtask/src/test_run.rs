@@ -201,7 +201,16 @@ impl Run<'_> {
             features.extend(own.map(|feature| format!("{name}/{feature}")));
         }
         let features = features.join(",");
-        self.cargo(&["clippy", "--workspace", "--all-targets", "--features", &features, "--", "-D", "warnings"])
+        self.cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--features",
+            &features,
+            "--",
+            "-D",
+            "warnings",
+        ])
     }
 
     fn tidy(&self) -> Result<Outcome> {

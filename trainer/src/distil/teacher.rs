@@ -36,7 +36,8 @@ enum Kind {
 }
 
 impl Teacher {
-    /// Opens a case, or a checkpoint of a bag or an encoder.
+    /// Opens a case, or a checkpoint of a bag or an encoder; the last runs where `compute` says.
+    #[cfg_attr(not(feature = "encoders"), expect(unused_variables, reason = "bags and cases run on the CPU"))]
     pub(crate) fn open(path: &Path, compute: Compute) -> Result<Self, TrainError> {
         #[cfg(feature = "encoders")]
         if TrainedEncoder::is_at(path) {
