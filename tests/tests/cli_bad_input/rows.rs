@@ -27,6 +27,7 @@ pub(crate) const ROWS: &[(&str, &str)] = &[
     ("drop beyond all points", "convert checkpoint -o new.case --max-drop 101"),
     ("drop not a number", "convert checkpoint -o new.case --max-drop nan"),
     ("unknown device", "train --recipe recipe.toml --device cuda:0"),
+    ("bag on a GPU", "train --recipe recipe.toml --device cuda"),
     ("unknown data set", "data fetch imdb"),
     ("unknown format", "eval --case ok.case --data good.csv --format xml"),
     ("bench of no words", "bench --case ok.case --lengths 0"),

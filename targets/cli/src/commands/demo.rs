@@ -9,7 +9,7 @@ use clap::Args;
 use typecase::{Case, Options};
 use typecase_convert::{Converted, convert};
 use typecase_train::data::Item;
-use typecase_train::{Recipe, TrainOptions, Trained};
+use typecase_train::{Compute, Recipe, TrainOptions, Trained};
 
 use crate::commands::{convert::print_report, eval, progress::Progress, train};
 use crate::failure::Failure;
@@ -63,6 +63,7 @@ fn run(folder: &Path) -> Result<(), Failure> {
         data: folder,
         out: &out,
         threads: train::threads(None),
+        device: Compute::Cpu,
         resume: false,
         tensorboard: false,
         stop: &stop,
