@@ -36,6 +36,9 @@ pub enum Compute {
 }
 
 impl Compute {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Cpu, Self::Cuda, Self::Vulkan];
+
     /// What it is called on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -18,10 +18,11 @@
 //! **Guarantees**: any bytes are a text and get a verdict; the same scores on every target; time in proportion to the
 //! text; no panic, no allocation, no `unsafe`.
 //!
-//! **Features**: `alloc`: `Buffers`, a session's memory from the heap. `backends` (with `alloc`): the traits that other engines implement. `subword` (default): cases with a
-//! sub-word tokenizer, which else are refused; their sessions need [`Memory::tokens`] and [`Memory::cells`] too. `encoder`
-//! (default): cases with an encoder, whose sessions need [`Memory::cells`] and [`Memory::arena`]. `std`: kernels for the
-//! processor that is there, not only for what the target promises.
+//! **Features**: `alloc`: `Buffers`, a session's memory from the heap. `backends` (with `alloc`): the traits that other
+//! engines implement. `subword` (default): cases with a sub-word tokenizer, which else are refused; their sessions need
+//! [`Memory::tokens`] and [`Memory::cells`] too. `encoder` (default): cases with an encoder, whose sessions need
+//! [`Memory::cells`] and [`Memory::arena`]. `std`: kernels for the processor that is there, not only for what the target
+//! promises.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(clippy::std_instead_of_core, clippy::alloc_instead_of_core, clippy::indexing_slicing, clippy::panic)]

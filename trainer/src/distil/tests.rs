@@ -24,24 +24,19 @@ struct Made {
     told: Vec<Event>,
 }
 
+fn options<'a>(data: &'a Path, out: &'a Path, stop: &'a AtomicBool) -> TrainOptions<'a> {
+    TrainOptions { data, out, threads: 1, device: Compute::Cpu, resume: false, tensorboard: false, stop }
+}
+
 fn made(recipe: &Recipe, out: &Path, stop: bool) -> Result<Made, TrainError> {
     let stop = AtomicBool::new(stop);
-    let options = TrainOptions {
-        data: Path::new(""),
-        out,
-        threads: 1,
-        device: Compute::Cpu,
-        resume: false,
-        tensorboard: false,
-        stop: &stop,
-    };
     let train: Vec<u32> = (0..50).collect();
     let mut told = Vec::new();
     let mut tell = |event: &Event| {
         told.push(event.clone());
         Ok(())
     };
-    let lesson = prepare(recipe, &dataset(), &train, &options, &mut tell)?;
+    let lesson = prepare(recipe, &dataset(), &train, &options(Path::new(""), out, &stop), &mut tell)?;
     Ok(Made { lesson, told })
 }
 
@@ -56,16 +51,7 @@ fn teacher(folder: &Path) -> PathBuf {
     let recipe = recipe("labels = [\"cold\", \"warm\"]\nvalidation_share = 0.2\n[train]\nmin_count = 1");
     let out = folder.join("teacher");
     let stop = AtomicBool::new(false);
-    let options = TrainOptions {
-        data: folder,
-        out: &out,
-        threads: 1,
-        device: Compute::Cpu,
-        resume: false,
-        tensorboard: false,
-        stop: &stop,
-    };
-    crate::train::train(&recipe, &options, &mut |_| {}).unwrap();
+    crate::train::train(&recipe, &options(folder, &out, &stop), &mut |_| {}).unwrap();
     out
 }
 
@@ -177,16 +163,7 @@ fn a_student_of_a_bag_learns_and_says_who_taught_it() {
     let stop = AtomicBool::new(false);
     let run = |out: &str| {
         let out = folder.path().join(out);
-        let options = TrainOptions {
-            data: folder.path(),
-            out: &out,
-            threads: 1,
-            device: Compute::Cpu,
-            resume: false,
-            tensorboard: false,
-            stop: &stop,
-        };
-        crate::train::train(&recipe, &options, &mut |_| {}).unwrap()
+        crate::train::train(&recipe, &options(folder.path(), &out, &stop), &mut |_| {}).unwrap()
     };
     let student = run("student");
     assert_eq!(student.evaluation.accuracy, 1.0);

@@ -52,7 +52,7 @@ pub(super) fn norm(
     epsilon: f32,
 ) -> Tensor<2> {
     if !is_cpu(&x.device()) {
-        return plain::norm(x, residual, gain, offset, epsilon);
+        return plain::norm(x + residual, gain, offset, epsilon);
     }
     let [x, residual] = [x, residual].map(Tensor::into_dispatch);
     let [gain, offset] = [gain, offset].map(Tensor::into_dispatch);

@@ -9,7 +9,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::batches::Batch;
-use super::network::{Dropped, Layer, Leaves, words_of};
+use super::network::{Dropped, Layer, Leaves, part, words_of};
 use super::parameters::Parameters;
 use crate::recipe::DistillationRecipe;
 
@@ -172,13 +172,9 @@ impl<'a> Layers<'a> {
 /// `qkv`: (texts x tokens) x three times the width, no padding; the answers: texts x heads x tokens x tokens.
 fn relations(qkv: &Tensor<2>, batch: &Batch, heads: usize) -> [Tensor<4>; 2] {
     let (texts, tokens) = (batch.lengths.len(), batch.tokens);
+    let part = |number: usize| part(qkv, number, [texts, tokens, heads]);
     let [_, three] = qkv.dims();
-    let channels = three / 3 / heads;
-    let part = |number: usize| -> Tensor<4> {
-        let part = qkv.clone().narrow(1, number * heads * channels, heads * channels);
-        part.reshape([texts, tokens, heads, channels]).swap_dims(1, 2)
-    };
-    let scale = (channels as f32).sqrt().recip();
+    let scale = ((three / 3 / heads) as f32).sqrt().recip();
     let of = |left: Tensor<4>, right: Tensor<4>| {
         log_softmax(left.matmul(right.swap_dims(2, 3)).mul_scalar(scale), 3)
     };

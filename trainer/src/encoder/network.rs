@@ -13,7 +13,7 @@ use super::quantised::{Record, Tape};
 use super::straight;
 
 /// What is added to the product of tokens that are not looked at.
-const NEVER: f32 = -1e30;
+pub(super) const NEVER: f32 = -1e30;
 
 /// The parameters on a device, for one forward pass and its gradients.
 pub(super) struct Leaves {
@@ -254,6 +254,17 @@ impl Rest<'_> {
             },
         }
     }
+}
+
+/// Queries, keys or values (0, 1, 2) of all heads.
+///
+/// # Shapes
+/// `qkv`: (texts x tokens) x three times the width; the answer: texts x heads x tokens x channels.
+pub(super) fn part(qkv: &Tensor<2>, number: usize, [texts, tokens, heads]: [usize; 3]) -> Tensor<4> {
+    let [_, three] = qkv.dims();
+    let width = three / 3;
+    let part = qkv.clone().narrow(1, number * width, width);
+    part.reshape([texts, tokens, heads, width / heads]).swap_dims(1, 2)
 }
 
 /// The numbers of a tensor, row after row.

@@ -1,27 +1,19 @@
 //! The operations of `fused.rs` and `straight.rs` in burn's own, for devices that those were not written for. Slower and
 //! larger, with the same values and gradients but for rounding.
 
-use burn::tensor::activation::{gelu as burn_gelu, softmax};
+use burn::tensor::activation::{self, softmax};
+use burn::tensor::module;
 use burn::tensor::{Tensor, TensorData};
 
 use super::kernels::AttentionShape;
+use super::network::{NEVER, part};
 use super::straight::Values;
 
-/// What is added to the product of tokens that are not looked at.
-const NEVER: f32 = -1e30;
-
 pub(super) fn gelu(x: Tensor<2>) -> Tensor<2> {
-    burn_gelu(x)
+    activation::gelu(x)
 }
 
-pub(super) fn norm(
-    x: Tensor<2>,
-    residual: Tensor<2>,
-    gain: Tensor<1>,
-    offset: Tensor<1>,
-    epsilon: f32,
-) -> Tensor<2> {
-    let sum = x + residual;
+pub(super) fn norm(sum: Tensor<2>, gain: Tensor<1>, offset: Tensor<1>, epsilon: f32) -> Tensor<2> {
     let centred = sum.clone() - sum.mean_dim(1);
     let variance = (centred.clone() * centred.clone()).mean_dim(1);
     let standard = centred / variance.add_scalar(epsilon).sqrt();
@@ -31,11 +23,7 @@ pub(super) fn norm(
 pub(super) fn attention(qkv: Tensor<2>, shape: &AttentionShape) -> Tensor<2> {
     let AttentionShape { heads, channels, tokens, ref lengths } = *shape;
     let texts = lengths.len();
-    let width = heads * channels;
-    let part = |number: usize| -> Tensor<4> {
-        let part = qkv.clone().narrow(1, number * width, width);
-        part.reshape([texts, tokens, heads, channels]).swap_dims(1, 2)
-    };
+    let part = |number: usize| part(&qkv, number, [texts, tokens, heads]);
     let scale = (channels as f32).sqrt().recip();
     let mut products = part(0).matmul(part(1).swap_dims(2, 3)).mul_scalar(scale);
     if lengths.iter().any(|length| *length < tokens) {
@@ -48,7 +36,7 @@ pub(super) fn attention(qkv: Tensor<2>, shape: &AttentionShape) -> Tensor<2> {
             Tensor::from_data(TensorData::new(never, [texts, 1, 1, tokens]), &products.device());
         products = products + never;
     }
-    softmax(products, 3).matmul(part(2)).swap_dims(1, 2).reshape([texts * tokens, width])
+    softmax(products, 3).matmul(part(2)).swap_dims(1, 2).reshape([texts * tokens, heads * channels])
 }
 
 /// `values` for `x`. The difference that carries the gradient is exactly 0.
@@ -63,16 +51,7 @@ pub(super) fn straight(x: Tensor<2>, values: &Values) -> Tensor<2> {
     values.numbers.clone() + way
 }
 
-pub(super) fn linear(
-    x: Tensor<2>,
-    input: Option<&Values>,
-    weight: Tensor<2>,
-    bias: Tensor<1>,
-    output: &Values,
-) -> Tensor<2> {
-    let input = match input {
-        Some(input) => straight(x, input),
-        None => x,
-    };
-    straight(burn::tensor::module::linear(input, weight, Some(bias)), output)
+/// The same of a layer, whose input is straight already.
+pub(super) fn linear(input: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, output: &Values) -> Tensor<2> {
+    straight(module::linear(input, weight, Some(bias)), output)
 }

@@ -65,7 +65,8 @@ pub(super) fn linear(
     output: &Values,
 ) -> Tensor<2> {
     if !is_cpu(&x.device()) {
-        return plain::linear(x, input, weight, bias, output);
+        let input = input.map_or_else(|| x.clone(), |input| plain::straight(x.clone(), input));
+        return plain::linear(input, weight, bias, output);
     }
     let (input, cut_input) = match input {
         Some(input) => (input.numbers.clone(), input.cut.clone()),

@@ -51,13 +51,9 @@ pub(crate) struct Train {
 
 impl Train {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let device = match self.device.as_str() {
-            "cpu" => Compute::Cpu,
-            "cuda" => Compute::Cuda,
-            "vulkan" => Compute::Vulkan,
-            other => {
-                return Err(Failure::input(format!("device {other}: allowed are cpu, cuda and vulkan")));
-            }
+        let Some(device) = Compute::ALL.into_iter().find(|device| device.name() == self.device) else {
+            let message = format!("device {}: allowed are cpu, cuda and vulkan", self.device);
+            return Err(Failure::input(message));
         };
         let mut recipe = Recipe::load(&self.recipe)?;
         if let Some(seed) = self.seed {

@@ -50,7 +50,7 @@ fn plain_operations_are_the_fused_ones() {
     same(
         &[([5, 8], 1), ([5, 8], 2), ([1, 8], 3), ([1, 8], 4)],
         &|x| fused::norm(x[0].clone(), x[1].clone(), vector(&x[2]), vector(&x[3]), 1e-6),
-        &|x| plain::norm(x[0].clone(), x[1].clone(), vector(&x[2]), vector(&x[3]), 1e-6),
+        &|x| plain::norm(x[0].clone() + x[1].clone(), vector(&x[2]), vector(&x[3]), 1e-6),
     );
     for lengths in [vec![4, 4, 4], vec![4, 1, 3]] {
         let shape = AttentionShape { heads: 2, channels: 3, tokens: 4, lengths };
@@ -72,7 +72,10 @@ fn plain_operations_are_the_fused_ones() {
         same(
             &[([5, 8], 1), ([8, 6], 2), ([1, 6], 3)],
             &|x| straight::linear(x[0].clone(), input, x[1].clone(), vector(&x[2]), &output),
-            &|x| plain::linear(x[0].clone(), input, x[1].clone(), vector(&x[2]), &output),
+            &|x| {
+                let input = input.map_or_else(|| x[0].clone(), |input| plain::straight(x[0].clone(), input));
+                plain::linear(input, x[1].clone(), vector(&x[2]), &output)
+            },
         );
     }
 }
@@ -130,17 +133,8 @@ fn a_run_on_vulkan_learns() {
     for more in ["", "[encoder.training.quantised]\ncalibration_texts = 64"] {
         let out = tempfile::tempdir().unwrap();
         let recipe = runs::recipe(network.path(), &format!("epochs = 6\ndropout = 0.0\n{more}"));
-        let stop = AtomicBool::new(false);
-        let options = crate::TrainOptions {
-            data: data.path(),
-            out: out.path(),
-            threads: 2,
-            device: Compute::Vulkan,
-            resume: false,
-            tensorboard: false,
-            stop: &stop,
-        };
-        let done = crate::encoder::train(&recipe, &options, &mut |_| {}).unwrap();
+        let done = runs::run_on(Compute::Vulkan, &recipe, data.path(), out.path(), false, &mut |_, _| {});
+        let done = done.unwrap();
         assert!(done.evaluation.accuracy > 0.9, "{more}: {:?}", done.evaluation);
     }
 }

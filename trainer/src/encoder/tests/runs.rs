@@ -40,9 +40,19 @@ pub(super) fn run(
     resume: bool,
     on_event: &mut (dyn FnMut(&Event, &AtomicBool) + Send),
 ) -> Result<FineTuned, TrainError> {
+    run_on(Compute::Cpu, recipe, data, out, resume, on_event)
+}
+
+pub(super) fn run_on(
+    device: Compute,
+    recipe: &Recipe,
+    data: &Path,
+    out: &Path,
+    resume: bool,
+    on_event: &mut (dyn FnMut(&Event, &AtomicBool) + Send),
+) -> Result<FineTuned, TrainError> {
     let stop = AtomicBool::new(false);
-    let options =
-        TrainOptions { data, out, threads: 2, device: Compute::Cpu, resume, tensorboard: false, stop: &stop };
+    let options = TrainOptions { data, out, threads: 2, device, resume, tensorboard: false, stop: &stop };
     train(recipe, &options, &mut |event| on_event(event, &stop))
 }
 
