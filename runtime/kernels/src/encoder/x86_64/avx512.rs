@@ -6,6 +6,7 @@
 //!     for each 6 rows, or as many as share them out evenly
 //!         24 accumulators of 16 outputs
 //!         for each group of 4 inputs
+//!             some of the next panel's weights asked for
 //!             four loads of weights; for each row a broadcast of 4 inputs and four VPDPBUSD
 //!         requantise and write 64 results
 //! ```
@@ -17,7 +18,7 @@ use core::arch::x86_64::*;
 use super::super::cpu::{Kernels, Work};
 use super::super::{Attention, AttentionPart, BLOCK, GROUP, LayerNorm, Matrix};
 use super::avx2::Avx2;
-use super::{has, shared_out};
+use super::{Ahead, has, shared_out};
 
 mod attention;
 
@@ -285,14 +286,18 @@ fn linear_vbmi(input: &[u8], rows: usize, matrix: &Matrix<'_>, table: &[u8; 256]
 #[inline]
 fn linear<W: Write>(input: &[u8], rows: usize, matrix: &Matrix<'_>, write: &mut W) {
     let block = matrix.groups() * BLOCK * GROUP;
-    for (number, weights) in matrix.weights.chunks(block * BLOCKS).enumerate() {
+    let mut panels = matrix.weights.chunks(block * BLOCKS).enumerate().peekable();
+    while let Some((number, weights)) = panels.next() {
         let first = number * PANEL;
         let tail = Tail::of(matrix, first);
         let blocks = weights.len() / block;
+        let next = panels.peek().map_or(weights, |(_, next)| next);
+        let ahead = Ahead::shared_out(next, rows.div_ceil(ROWS), matrix.groups());
         let mut row = 0;
-        for count in shared_out::<ROWS>(rows) {
+        for (count, ahead) in shared_out::<ROWS>(rows).zip(ahead) {
             let bytes = &input[row * matrix.inputs..(row + count) * matrix.inputs];
-            let sums = products(Rows { bytes, stride: matrix.inputs, count }, weights, blocks, &tail.bias);
+            let these = Rows { bytes, stride: matrix.inputs, count };
+            let sums = products(these, weights, blocks, &tail.bias, ahead);
             for sums in sums.iter().take(count) {
                 write.write(row * matrix.outputs + first, tail.mask, tail.requantised(sums));
                 row += 1;
@@ -369,10 +374,16 @@ fn vector<T: Copy, const N: usize>(numbers: [T; N]) -> __m512i {
 }
 
 /// The sums of products of some rows, at most [`ROWS`], with the outputs of some blocks, at most [`BLOCKS`], which stand
-/// one behind the other; the first sum is `start`.
+/// one behind the other; the first sum is `start`. Meanwhile it asks for weights that come later.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 #[inline]
-fn products(rows: Rows<'_>, weights: &[u8], blocks: usize, start: &[__m512i; BLOCKS]) -> Sums {
+fn products(
+    rows: Rows<'_>,
+    weights: &[u8],
+    blocks: usize,
+    start: &[__m512i; BLOCKS],
+    ahead: Ahead<'_>,
+) -> Sums {
     let groups = weights.len() / (blocks * BLOCK * GROUP);
     assert!(
         rows.bytes.len() >= (rows.count - 1) * rows.stride + groups * GROUP,
@@ -382,10 +393,10 @@ fn products(rows: Rows<'_>, weights: &[u8], blocks: usize, start: &[__m512i; BLO
     // SAFETY: every row has four bytes for each group, and every block 64.
     unsafe {
         match blocks {
-            4 => of_blocks::<4>(rows, weights, groups, &mut sums),
-            3 => of_blocks::<3>(rows, weights, groups, &mut sums),
-            2 => of_blocks::<2>(rows, weights, groups, &mut sums),
-            _ => of_blocks::<1>(rows, weights, groups, &mut sums),
+            4 => of_blocks::<4>(rows, weights, groups, &mut sums, ahead),
+            3 => of_blocks::<3>(rows, weights, groups, &mut sums, ahead),
+            2 => of_blocks::<2>(rows, weights, groups, &mut sums, ahead),
+            _ => of_blocks::<1>(rows, weights, groups, &mut sums, ahead),
         }
     }
     sums
@@ -393,16 +404,22 @@ fn products(rows: Rows<'_>, weights: &[u8], blocks: usize, start: &[__m512i; BLO
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 #[inline]
-unsafe fn of_blocks<const B: usize>(rows: Rows<'_>, weights: &[u8], groups: usize, sums: &mut Sums) {
+unsafe fn of_blocks<const B: usize>(
+    rows: Rows<'_>,
+    weights: &[u8],
+    groups: usize,
+    sums: &mut Sums,
+    ahead: Ahead<'_>,
+) {
     // SAFETY: as this function.
     unsafe {
         match rows.count {
-            6 => of_rows::<B, 6>(rows, weights, groups, sums),
-            5 => of_rows::<B, 5>(rows, weights, groups, sums),
-            4 => of_rows::<B, 4>(rows, weights, groups, sums),
-            3 => of_rows::<B, 3>(rows, weights, groups, sums),
-            2 => of_rows::<B, 2>(rows, weights, groups, sums),
-            _ => of_rows::<B, 1>(rows, weights, groups, sums),
+            6 => of_rows::<B, 6>(rows, weights, groups, sums, ahead),
+            5 => of_rows::<B, 5>(rows, weights, groups, sums, ahead),
+            4 => of_rows::<B, 4>(rows, weights, groups, sums, ahead),
+            3 => of_rows::<B, 3>(rows, weights, groups, sums, ahead),
+            2 => of_rows::<B, 2>(rows, weights, groups, sums, ahead),
+            _ => of_rows::<B, 1>(rows, weights, groups, sums, ahead),
         }
     }
 }
@@ -413,12 +430,14 @@ unsafe fn of_rows<const B: usize, const R: usize>(
     weights: &[u8],
     groups: usize,
     places: &mut Sums,
+    ahead: Ahead<'_>,
 ) {
     let block = groups * BLOCK * GROUP;
     let row: [*const u8; R] = core::array::from_fn(|r| rows.bytes.as_ptr().wrapping_add(r * rows.stride));
     let first = weights.as_ptr();
     let mut sums: [[__m512i; B]; R] = core::array::from_fn(|r| core::array::from_fn(|b| places[r][b]));
     for group in 0..groups {
+        ahead.fetch(group);
         // SAFETY: a block has 64 bytes a group.
         let weights: [__m512i; B] = core::array::from_fn(|b| unsafe {
             _mm512_loadu_si512(first.add(b * block + group * (BLOCK * GROUP)).cast())

@@ -6,6 +6,7 @@
 //!     for each 6 rows, or as many as share them out evenly
 //!         12 accumulators of 8 outputs
 //!         for each group of 4 inputs
+//!             some of the next block's weights asked for
 //!             two loads of weights; for each row a broadcast of 4 inputs and two VPDPBUSD
 //!         requantise and write, as AVX2 does
 //! ```
@@ -15,7 +16,7 @@ use core::arch::x86_64::*;
 use super::super::cpu::{Kernels, Work};
 use super::super::{Attention, AttentionPart, BLOCK, GROUP, LayerNorm, Matrix};
 use super::avx2::{Avx2, PANEL, Tail, ToI8, ToI16, Write, activate, requantised};
-use super::{has, shared_out};
+use super::{Ahead, has, shared_out};
 
 /// Rows that share the loads of weights.
 const ROWS: usize = 6;
@@ -115,20 +116,23 @@ impl Kernels for AvxVnni {
 #[target_feature(enable = "avx2,avxvnni")]
 fn linear<W: Write>(input: &[u8], rows: usize, matrix: &Matrix<'_>, write: &mut W) {
     let block = matrix.groups() * BLOCK * GROUP;
-    for (number, weights) in matrix.weights.chunks_exact(block).enumerate() {
+    let mut blocks = matrix.weights.chunks_exact(block).enumerate().peekable();
+    while let Some((number, weights)) = blocks.next() {
         let first = number * BLOCK;
+        let next = blocks.peek().map_or(weights, |(_, next)| next);
+        let ahead = Ahead::shared_out(next, rows.div_ceil(ROWS), matrix.groups());
         let tails = [Tail::of(matrix, first), Tail::of(matrix, first + PANEL)];
         let (weights, _) = weights.as_chunks::<32>();
         let (mut row, mut rest) = (0, input);
-        for count in shared_out::<ROWS>(rows) {
+        for (count, ahead) in shared_out::<ROWS>(rows).zip(ahead) {
             let (bytes, others) = rest.split_at(count * matrix.inputs);
             let sums = match count {
-                ROWS => products::<ROWS>(bytes, matrix.inputs, weights),
-                5 => products::<5>(bytes, matrix.inputs, weights),
-                4 => products::<4>(bytes, matrix.inputs, weights),
-                3 => products::<3>(bytes, matrix.inputs, weights),
-                2 => products::<2>(bytes, matrix.inputs, weights),
-                _ => products::<1>(bytes, matrix.inputs, weights),
+                ROWS => products::<ROWS>(bytes, matrix.inputs, weights, ahead),
+                5 => products::<5>(bytes, matrix.inputs, weights, ahead),
+                4 => products::<4>(bytes, matrix.inputs, weights, ahead),
+                3 => products::<3>(bytes, matrix.inputs, weights, ahead),
+                2 => products::<2>(bytes, matrix.inputs, weights, ahead),
+                _ => products::<1>(bytes, matrix.inputs, weights, ahead),
             };
             for (r, sums) in sums.into_iter().enumerate().take(count) {
                 for (half, (sum, tail)) in sums.into_iter().zip(&tails).enumerate() {
@@ -143,14 +147,20 @@ fn linear<W: Write>(input: &[u8], rows: usize, matrix: &Matrix<'_>, write: &mut 
     }
 }
 
-/// The sums of products of some rows with the 16 outputs of a block.
+/// The sums of products of some rows with the 16 outputs of a block. Meanwhile it asks for weights that come later.
 #[target_feature(enable = "avx2,avxvnni")]
-fn products<const R: usize>(input: &[u8], inputs: usize, weights: &[[u8; 32]]) -> [[__m256i; 2]; ROWS] {
+fn products<const R: usize>(
+    input: &[u8],
+    inputs: usize,
+    weights: &[[u8; 32]],
+    ahead: Ahead<'_>,
+) -> [[__m256i; 2]; ROWS] {
     assert!(input.len() >= R * inputs, "a row for each");
     let row: [*const u8; R] = core::array::from_fn(|r| input.as_ptr().wrapping_add(r * inputs));
     let mut sums = [[_mm256_setzero_si256(); 2]; R];
     let groups = (inputs / GROUP).min(weights.len() / 2);
     for (group, weights) in weights.as_chunks::<2>().0.iter().enumerate().take(groups) {
+        ahead.fetch(group);
         let weights = weights.each_ref().map(super::avx2::load256);
         for (sums, row) in sums.iter_mut().zip(row) {
             // SAFETY: a row has four bytes for each group.

@@ -8,7 +8,7 @@ use core::arch::x86_64::*;
 use super::super::super::scalar::Share;
 use super::super::super::{Attention, AttentionPart, BLOCK, GROUP};
 use super::super::heads::{PACKED, pack};
-use super::super::shared_out;
+use super::super::{Ahead, shared_out};
 use super::{BLOCKS, PANEL, ROWS, Rows, Table, in_order, load, products, rounded};
 
 /// The memory of a head.
@@ -114,12 +114,12 @@ fn some_queries(
     let panels = tokens.div_ceil(PANEL);
     let queries = Rows { bytes: work.queries, stride: channels, count };
     for (panel, keys) in work.keys.chunks(channels / GROUP * BLOCKS).enumerate() {
-        let blocks = keys.len() * GROUP / channels;
+        let (blocks, keys) = (keys.len() * GROUP / channels, keys.as_flattened());
         let mut start = [_mm512_setzero_si512(); BLOCKS];
         for (start, bytes) in start.iter_mut().zip(&work.starts[panel * BLOCKS..]) {
             *start = load(bytes);
         }
-        let sums = products(queries, keys.as_flattened(), blocks, &start);
+        let sums = products(queries, keys, blocks, &start, Ahead::nothing(keys));
         for (r, sums) in sums.iter().enumerate().take(count) {
             let places = &mut work.products[(r * panels + panel) * BLOCKS..][..BLOCKS];
             places.iter_mut().zip(sums).for_each(|(place, sum)| *place = super::bytes_of(*sum));
@@ -134,8 +134,8 @@ fn some_queries(
     let rows = Rows { bytes: work.weights.as_flattened(), stride: panels * PANEL, count };
     let zeros = [_mm512_setzero_si512(); BLOCKS];
     for (panel, values) in work.values.chunks(tokens.div_ceil(GROUP) * BLOCKS).enumerate() {
-        let blocks = values.len() / tokens.div_ceil(GROUP);
-        let sums = products(rows, values.as_flattened(), blocks, &zeros);
+        let (blocks, values) = (values.len() / tokens.div_ceil(GROUP), values.as_flattened());
+        let sums = products(rows, values, blocks, &zeros, Ahead::nothing(values));
         for (r, sums) in sums.iter().enumerate().take(count) {
             let at = r * width + panel * PANEL;
             let (places, _) = output[at..at + blocks * BLOCK].as_chunks_mut::<BLOCK>();
