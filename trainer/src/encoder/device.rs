@@ -29,21 +29,25 @@ pub(super) fn is_cpu(device: &Device) -> bool {
     *device == Device::flex()
 }
 
-/// The first GPU that Vulkan knows. Software that stands for one is not taken: it is slower than the CPU, and Mesa 22.3's dies
-/// of what burn gives it to compile.
+/// Burn's own variable: the adapter to take, such as `IntegratedGpu(1)`, or `Cpu` for software.
+#[cfg(feature = "vulkan")]
+const NAMED: &str = "CUBECL_WGPU_DEFAULT_DEVICE";
+
+/// The first GPU that there is. Software that stands for one is slower than the CPU: it is taken only when it is named.
+///
+/// Shaders go through WGSL: the SPIR-V that burn makes itself crashes Mesa's software adapter, 22.3 and 25.0.
 #[cfg(feature = "vulkan")]
 fn gpu(compute: Compute) -> Result<Device, TrainError> {
     use burn::tensor::DeviceKind;
 
-    let kinds = [DeviceKind::DiscreteGpu(0), DeviceKind::IntegratedGpu(0), DeviceKind::VirtualGpu(0)];
-    let mut first = None;
-    for kind in kinds {
-        match answered(compute, || Device::vulkan(kind.clone())) {
-            Ok(device) => return Ok(device),
-            Err(error) => _ = first.get_or_insert(error),
-        }
+    if std::env::var_os(NAMED).is_some() {
+        return answered(compute, || Device::wgpu(DeviceKind::DefaultDevice));
     }
-    Err(first.unwrap_or_else(|| TrainError::Device { name: compute.name(), reason: "no GPU".to_owned() }))
+    let others = [DeviceKind::IntegratedGpu(0), DeviceKind::VirtualGpu(0)];
+    let first = answered(compute, || Device::wgpu(DeviceKind::DiscreteGpu(0)));
+    first.or_else(|error| {
+        others.into_iter().find_map(|kind| answered(compute, || Device::wgpu(kind)).ok()).ok_or(error)
+    })
 }
 
 /// A device that can add: burn makes it when it is first asked, and panics where there is none, in a thread of its own.
