@@ -20,7 +20,7 @@ const ARENA_WORDS: usize = 4864;
 /// Bytes of the longest line.
 const LINE_BYTES: usize = 2048;
 /// Multiply-adds of a step.
-const BUDGET: u32 = 18_000;
+const BUDGET: u32 = 16_000;
 
 /// Case files are laid out for this alignment.
 #[repr(C, align(64))]
