@@ -19,7 +19,7 @@ const CELLS: usize = 1024;
 const ARENA_WORDS: usize = 4864;
 /// Bytes of the longest line.
 const LINE_BYTES: usize = 2048;
-/// Multiply-adds of a step.
+/// Multiply-adds of a step. The longest has 93,000 instructions, in texts of 7 to 12 tokens; 76,000 from 18 tokens on.
 const BUDGET: u32 = 16_000;
 
 /// Case files are laid out for this alignment.
